@@ -1,0 +1,2 @@
+//! The `ringwire` command.
+fn main() {}
