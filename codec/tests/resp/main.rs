@@ -1,0 +1,3 @@
+//! The RESP codec from the outside; one module per question.
+
+mod vectors;
