@@ -1,0 +1,196 @@
+//! Credits: how much of a shard one publisher may use, as a position limit.
+//!
+//! ```text
+//!   publisher: Account                                        shard: Grantor
+//!   fits(amount)?  taken + amount <= limit  <-- limit --      give_back(amount)   local
+//!   take(amount)   taken grows                                publish()           limit = returned + capacity
+//!
+//!   0 <= returned <= taken <= limit <= returned + capacity        (each for messages and for bytes)
+//! ```
+//!
+//! Both sides only ever count upwards, so there is no read-modify-write and no shared line that both
+//! write. The publisher looks at its own copy of the limit, and at the shared one only when the copy does
+//! not suffice. At 10^10 bytes a second a `u64` lasts 58 years: positions do not wrap.
+//!
+//! Two atomics make the limit. They are read one after the other, so a reload may see a newer limit of
+//! messages than of bytes. Each alone is a limit that was true and never goes down: the mixture refuses
+//! perhaps too much, and allows never too much.
+
+use crossbeam::utils::CachePadded;
+
+use crate::sync::{Arc, AtomicU64, Ordering};
+
+/// A number of messages and their bytes; whatever counts only messages leaves `bytes` at 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// How many messages.
+    pub messages: u64,
+    /// How many bytes, whatever the two sides agree to count as such.
+    pub bytes: u64,
+}
+
+impl Amount {
+    /// Whether neither part exceeds that of `limit`.
+    #[inline]
+    #[must_use]
+    pub fn within(self, limit: Self) -> bool {
+        self.messages <= limit.messages && self.bytes <= limit.bytes
+    }
+
+    /// The sum of each part. Positions do not wrap (see the module), so neither do sums.
+    #[inline]
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { messages: self.messages + other.messages, bytes: self.bytes + other.bytes }
+    }
+
+    /// The difference of each part; `other` must be [`within`](Self::within) `self`.
+    #[inline]
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self { messages: self.messages - other.messages, bytes: self.bytes - other.bytes }
+    }
+}
+
+/// What the grantor publishes. Each part only grows, and equals the grantor's `returned` plus the capacity
+/// as of its last `publish`.
+#[derive(Debug)]
+struct Limit {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Limit {
+    /// Acquire: who sees a limit also sees everything that the grantor did before it published it. The
+    /// room in the ring was given back before the credit was, so a publisher that finds credit finds room.
+    #[inline]
+    fn load(&self) -> Amount {
+        Amount { messages: self.messages.load(Ordering::Acquire), bytes: self.bytes.load(Ordering::Acquire) }
+    }
+}
+
+/// Makes an account with `capacity`, all of it free, and the grantor that refills it.
+///
+/// The two may go to different threads; neither can be cloned.
+#[must_use]
+pub fn credit(capacity: Amount) -> (Account, Grantor) {
+    let shared = Arc::new(CachePadded::new(Limit {
+        messages: AtomicU64::new(capacity.messages),
+        bytes: AtomicU64::new(capacity.bytes),
+    }));
+    let none = Amount::default();
+    (
+        Account { shared: shared.clone(), capacity, taken: none, limit: capacity },
+        Grantor { shared, capacity, returned: none, published: none },
+    )
+}
+
+/// The publisher's side of a credit.
+#[derive(Debug)]
+pub struct Account {
+    shared: Arc<CachePadded<Limit>>,
+    /// The most that can be outstanding; never changes.
+    capacity: Amount,
+    /// All that was ever taken. It only grows, and stays within `limit`.
+    taken: Amount,
+    /// The newest limit that was seen, at most the shared one, and at least `capacity`.
+    limit: Amount,
+}
+
+impl Account {
+    /// Whether `amount` may be taken now. Costs an atomic load only where the limit seen last is too low.
+    ///
+    /// What exceeds the [`capacity`](Self::capacity) never fits.
+    #[inline]
+    #[must_use]
+    pub fn fits(&mut self, amount: Amount) -> bool {
+        let wanted = self.taken.plus(amount);
+        wanted.within(self.limit) || self.fits_reloaded(wanted)
+    }
+
+    /// The rare half of `fits`: looks at the shared limit.
+    #[cold]
+    fn fits_reloaded(&mut self, wanted: Amount) -> bool {
+        self.limit = self.shared.load();
+        wanted.within(self.limit)
+    }
+
+    /// Takes `amount`; [`fits`](Self::fits) must have said yes to it, or to more, since the last `take`.
+    ///
+    /// The two steps are apart so that a message with several credits takes all or none of them.
+    #[inline]
+    pub fn take(&mut self, amount: Amount) {
+        self.taken = self.taken.plus(amount);
+        debug_assert!(self.taken.within(self.limit), "took {amount:?} without asking whether it fits");
+    }
+
+    /// All that was ever taken.
+    #[must_use]
+    pub fn taken(&self) -> Amount {
+        self.taken
+    }
+
+    /// What was taken and has not come back, as the shared limit says now.
+    #[must_use]
+    pub fn outstanding(&self) -> Amount {
+        self.taken.minus(self.shared.load().minus(self.capacity))
+    }
+
+    /// The most that can be outstanding.
+    #[must_use]
+    pub fn capacity(&self) -> Amount {
+        self.capacity
+    }
+}
+
+/// The shard's side of a credit.
+#[derive(Debug)]
+pub struct Grantor {
+    shared: Arc<CachePadded<Limit>>,
+    /// The most that can be outstanding; never changes.
+    capacity: Amount,
+    /// All that was ever given back: at most what the account has taken.
+    returned: Amount,
+    /// The part of `returned` that the shared limit shows; within `returned`.
+    published: Amount,
+}
+
+impl Grantor {
+    /// Notes that `amount` came back. The account sees it after [`publish`](Self::publish).
+    #[inline]
+    pub fn give_back(&mut self, amount: Amount) {
+        self.returned = self.returned.plus(amount);
+    }
+
+    /// Shows the account what came back since the last call, and returns whether that was anything: then
+    /// a publisher that waits for credit is to be woken.
+    #[inline]
+    pub fn publish(&mut self) -> bool {
+        if self.published == self.returned {
+            return false;
+        }
+        let limit = self.returned.plus(self.capacity);
+        // Release, for the reason that `Limit::load` gives. A part that did not change is not stored: its
+        // value in the shared line is the same.
+        if self.published.messages != self.returned.messages {
+            self.shared.messages.store(limit.messages, Ordering::Release);
+        }
+        if self.published.bytes != self.returned.bytes {
+            self.shared.bytes.store(limit.bytes, Ordering::Release);
+        }
+        self.published = self.returned;
+        true
+    }
+
+    /// All that was ever given back, published or not.
+    #[must_use]
+    pub fn returned(&self) -> Amount {
+        self.returned
+    }
+
+    /// The most that can be outstanding.
+    #[must_use]
+    pub fn capacity(&self) -> Amount {
+        self.capacity
+    }
+}

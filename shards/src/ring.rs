@@ -1,0 +1,320 @@
+//! The frame ring: variable-length byte frames from one writer to one reader, on `rtrb`.
+//!
+//! ```text
+//!  storage: 8-byte words          a record                                 a frame never straddles the end:
+//!  +------+---------------+------+---------------+-----+                   +--------- ... ---------+-------+
+//!  | head | frame  (pad8) | head | frame  (pad8) | ... |                   | records               |padding|
+//!  +------+---------------+------+---------------+-----+                   +--------- ... ---------+-------+
+//!  header word: bits 0..32 length in bytes, bits 32..64 FRAME or PADDING (the rest of the storage)
+//!
+//!  writer: try_claim(len) -> Claim (&mut [u8]) -> commit: one release store makes padding and frame visible
+//!  reader: read(limit, handler): one acquire load, up to `limit` frames, one release store gives all back
+//! ```
+//!
+//! The storage is written once when the ring is made. So its pages are present before the first frame (a
+//! page fault on a pinned core costs more than a publish), and a claim can be lent as plain `&mut [u8]`.
+//!
+//! A claim that is not committed changes nothing: the next claim of the same length lends the same bytes,
+//! contents included. A two-step claim through a C ABI can stand on that (claim, lend the pointer, forget
+//! the claim; later claim the same length again and commit).
+
+#![allow(unsafe_code)]
+
+use std::error::Error;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::slice;
+
+use rtrb::chunks::WriteChunkUninit;
+use rtrb::{Consumer, Producer, RingBuffer};
+
+use crate::batch::Batch;
+
+/// The smallest ring in bytes: a quarter of it holds a header and one word of payload.
+pub const CAPACITY_MIN: usize = 64;
+
+/// The largest ring in bytes: a length stays far below the 32 bits of its header, and writing the storage
+/// once at creation stays under a second.
+pub const CAPACITY_MAX: usize = 1 << 30;
+
+/// The unit of the storage: every record begins on a word, so a frame is 8-byte aligned.
+const WORD: usize = size_of::<u64>();
+
+/// A record's header, in words.
+const HEADER_WORDS: usize = 1;
+
+/// The largest record's share of the ring. Padding is shorter than the record that causes it, so one claim
+/// takes less than half of the ring, and every legal frame fits into an empty ring wherever it stands.
+const RECORD_SHARE: usize = 4;
+
+/// Marks a record that carries a frame.
+const FRAME: u32 = u32::from_le_bytes(*b"FRAM");
+
+/// Marks a record that fills the storage up to its end.
+const PADDING: u32 = u32::from_le_bytes(*b"PADD");
+
+const _: () = assert!(CAPACITY_MIN / RECORD_SHARE >= (HEADER_WORDS + 1) * WORD);
+const _: () = assert!(CAPACITY_MAX / RECORD_SHARE <= u32::MAX as usize);
+
+/// Makes a ring of `capacity_bytes`, and writes its memory once.
+///
+/// Writer and reader may go to different threads; neither can be shared or cloned.
+///
+/// # Errors
+///
+/// [`CapacityError`] unless `capacity_bytes` is a power of two within [`CAPACITY_MIN`] and [`CAPACITY_MAX`].
+pub fn frame_ring(capacity_bytes: usize) -> Result<(FrameWriter, FrameReader), CapacityError> {
+    if !capacity_bytes.is_power_of_two() || !(CAPACITY_MIN..=CAPACITY_MAX).contains(&capacity_bytes) {
+        return Err(CapacityError { bytes: capacity_bytes });
+    }
+    let words = capacity_bytes / WORD;
+    let (mut producer, mut consumer) = RingBuffer::<u64>::new(words);
+    // Through the ring and back: afterwards every word is initialised, and both positions are at a
+    // multiple of the capacity, which is word 0 of the storage.
+    if let Ok(all) = producer.write_chunk(words) {
+        all.commit_all();
+    }
+    if let Ok(all) = consumer.read_chunk(words) {
+        all.commit_all();
+    }
+    assert_eq!(producer.slots(), words, "the ring was written and emptied");
+    let frame_len_max = capacity_bytes / RECORD_SHARE - HEADER_WORDS * WORD;
+    Ok((FrameWriter { producer, position: 0, words, frame_len_max }, FrameReader { consumer }))
+}
+
+/// The writing end of a frame ring. `Send`, not `Clone`: one thread writes.
+#[derive(Debug)]
+pub struct FrameWriter {
+    producer: Producer<u64>,
+    /// Where the next record begins, in words from the start of the storage; always below `words`.
+    /// It equals the producer's own position modulo `words`: only a commit moves either.
+    position: usize,
+    /// The storage's size in words, a power of two.
+    words: usize,
+    /// The longest frame in bytes.
+    frame_len_max: usize,
+}
+
+impl FrameWriter {
+    /// Claims room for a frame of exactly `len` bytes; zero is legal.
+    ///
+    /// The claim lends whatever bytes the storage held: overwrite all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError::Full`] until the reader has made room, [`ClaimError::TooLong`] always for that length.
+    #[inline]
+    pub fn try_claim(&mut self, len: usize) -> Result<Claim<'_>, ClaimError> {
+        if len > self.frame_len_max {
+            return Err(ClaimError::TooLong { len, max: self.frame_len_max });
+        }
+        let record = HEADER_WORDS + len.div_ceil(WORD);
+        let to_end = self.words - self.position;
+        let padding = if record <= to_end { 0 } else { to_end };
+        let Ok(mut chunk) = self.producer.write_chunk_uninit(padding + record) else {
+            return Err(ClaimError::Full);
+        };
+        let (before_end, from_start) = chunk.as_mut_slices();
+        let words = if padding == 0 {
+            before_end
+        } else {
+            before_end[0].write(header(PADDING, (padding - HEADER_WORDS) * WORD));
+            from_start
+        };
+        let (head, body) = words.split_at_mut(HEADER_WORDS);
+        head[0].write(header(FRAME, len));
+        let frame = body.as_mut_ptr().cast::<u8>();
+        let next = (self.position + padding + record) & (self.words - 1);
+        Ok(Claim { chunk, frame, len, position: &mut self.position, next })
+    }
+
+    /// The longest frame that can ever be claimed, in bytes: a quarter of the ring less its header.
+    #[must_use]
+    pub fn frame_len_max(&self) -> usize {
+        self.frame_len_max
+    }
+
+    /// The ring's size in bytes.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.words * WORD
+    }
+
+    /// Whether the reader is gone. Once true it stays true, and nothing that is written will be read.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.producer.is_abandoned()
+    }
+}
+
+/// Room for one frame, lent as bytes. Dropping it without [`Claim::commit`] leaves no trace in the ring.
+#[must_use = "a claim that is not committed is aborted"]
+pub struct Claim<'a> {
+    /// The claimed words: padding, if any, and the record. Their headers are written.
+    chunk: WriteChunkUninit<'a, u64>,
+    /// The record's first byte after its header: `len` initialised bytes that only this claim can reach.
+    frame: *mut u8,
+    /// The frame's length in bytes.
+    len: usize,
+    /// The writer's position, and what a commit sets it to.
+    position: &'a mut usize,
+    next: usize,
+}
+
+impl Claim<'_> {
+    /// Makes the frame visible to the reader, after every frame committed before it.
+    #[inline]
+    pub fn commit(self) {
+        *self.position = self.next;
+        // SAFETY: every word of the chunk is initialised: `frame_ring` wrote the whole storage, and words
+        // are only ever overwritten.
+        unsafe { self.chunk.commit_all() };
+    }
+
+    /// Gives the room back; the same as dropping the claim.
+    #[inline]
+    pub fn abort(self) {}
+}
+
+impl Deref for Claim<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `frame` points at the record's words after its header, which hold at least `len` bytes
+        // inside the storage, all initialised by `frame_ring`. The chunk borrows the producer exclusively,
+        // and the reader reaches no words that were not committed.
+        unsafe { slice::from_raw_parts(self.frame, self.len) }
+    }
+}
+
+impl DerefMut for Claim<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as for `deref`, and `self` is borrowed exclusively.
+        unsafe { slice::from_raw_parts_mut(self.frame, self.len) }
+    }
+}
+
+impl fmt::Debug for Claim<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+/// The reading end of a frame ring. `Send`, not `Clone`: one thread reads.
+#[derive(Debug)]
+pub struct FrameReader {
+    consumer: Consumer<u64>,
+}
+
+impl FrameReader {
+    /// Hands up to `limit` frames to `handler`, oldest first, and returns how many those were.
+    ///
+    /// Frames are 8-byte aligned. Their room goes back to the writer once, when the batch ends. If
+    /// `handler` panics, the batch ends there: the frame that it was looking at counts as read, like those
+    /// before it, and the next call begins with the frame after it.
+    #[inline]
+    pub fn read(&mut self, limit: usize, mut handler: impl FnMut(&[u8])) -> usize {
+        let Some(batch) = Batch::begin(&mut self.consumer) else {
+            return 0;
+        };
+        let mut frames = 0;
+        for words in batch.parts() {
+            let mut rest = words;
+            while frames < limit
+                && let Some((&head, after)) = rest.split_first()
+            {
+                let (len, is_frame) = parse(head);
+                let (body, next) = after.split_at(len.div_ceil(WORD));
+                rest = next;
+                batch.consume(HEADER_WORDS + body.len());
+                if is_frame {
+                    frames += 1;
+                    // SAFETY: `body` is initialised memory of at least `len` bytes (`div_ceil`), borrowed for
+                    // as long as the slice is; any byte is a valid `u8`.
+                    handler(unsafe { slice::from_raw_parts(body.as_ptr().cast::<u8>(), len) });
+                }
+            }
+        }
+        frames
+    }
+
+    /// Whether there is nothing to read now.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.consumer.is_empty()
+    }
+
+    /// Whether the writer is gone. Once true it stays true; read once more after seeing it, because
+    /// frames may have been committed in between.
+    #[inline]
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.consumer.is_abandoned()
+    }
+}
+
+/// A header word. `len` is below 2^32: `CAPACITY_MAX` sees to it.
+#[inline]
+fn header(marker: u32, len: usize) -> u64 {
+    u64::from(marker) << 32 | len as u64
+}
+
+/// The length in bytes, and whether it is a frame's. Any other word there would mean that this module
+/// wrote nonsense: the lengths are then caught by the bounds of the slices.
+#[inline]
+fn parse(header: u64) -> (usize, bool) {
+    debug_assert!(matches!((header >> 32) as u32, FRAME | PADDING), "no header: {header:#x}");
+    ((header & u64::from(u32::MAX)) as usize, (header >> 32) as u32 == FRAME)
+}
+
+/// A ring cannot be that large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CapacityError {
+    /// What was asked for, in bytes.
+    pub bytes: usize,
+}
+
+impl fmt::Display for CapacityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a ring of {} bytes: its size must be a power of two from {CAPACITY_MIN} to {CAPACITY_MAX} bytes",
+            self.bytes
+        )
+    }
+}
+
+impl Error for CapacityError {}
+
+/// Why a frame could not be claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimError {
+    /// There is no room until the reader has read; try again later.
+    Full,
+    /// The frame is longer than the ring allows, now and always.
+    TooLong {
+        /// What was asked for, in bytes.
+        len: usize,
+        /// What is possible, in bytes.
+        max: usize,
+    },
+}
+
+impl fmt::Display for ClaimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => write!(f, "the ring is full: try again when its reader has made room"),
+            Self::TooLong { len, max } => {
+                write!(
+                    f,
+                    "a frame of {len} bytes: this ring takes at most {max} (a quarter of it); make it larger"
+                )
+            }
+        }
+    }
+}
+
+impl Error for ClaimError {}
