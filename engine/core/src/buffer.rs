@@ -1,0 +1,208 @@
+//! The two byte queues of a connection, each a small state machine with its invariants on its fields.
+
+/// A receive buffer starts with this much: a full read of what a server writes in one event.
+const INPUT_START_LEN: usize = 64 << 10;
+/// Less free space than this behind the unconsumed bytes makes the buffer move them to its front, so that a read
+/// is never asked for a handful of bytes.
+const INPUT_SPACE_MIN: usize = 16 << 10;
+
+/// Bytes that came in and are not decoded yet.
+///
+/// ```text
+///  0            start            end            bytes.len()
+///  │ consumed   │ unconsumed     │ space to lend │
+/// ```
+#[derive(Debug, Default)]
+pub(crate) struct Input {
+    /// Initialised storage; its length is its capacity. Empty until the first byte is expected.
+    bytes: Vec<u8>,
+    /// First unconsumed byte: always the first byte of a frame. `start <= end`.
+    start: usize,
+    /// Behind the last received byte. `end <= bytes.len()`.
+    end: usize,
+}
+
+impl Input {
+    /// Forgets everything, for a new connection.
+    pub(crate) fn clear(&mut self) {
+        self.start = 0;
+        self.end = 0;
+        if self.bytes.len() > INPUT_START_LEN {
+            self.bytes = Vec::new();
+        }
+    }
+
+    /// Space for the driver to receive into, with room for a frame of `wanted` bytes from `start` on.
+    pub(crate) fn space(&mut self, wanted: usize) -> &mut [u8] {
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        }
+        let wanted = wanted.max(INPUT_START_LEN);
+        let short = self.bytes.len() - self.end < INPUT_SPACE_MIN || self.start + wanted > self.bytes.len();
+        if short && self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.bytes.len() < wanted || self.bytes.len() == self.end {
+            self.bytes.resize(wanted.max(self.bytes.len() * 2).next_power_of_two(), 0);
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    /// The driver wrote `n` bytes into the space it was lent.
+    pub(crate) fn received(&mut self, n: usize) {
+        assert!(n <= self.bytes.len() - self.end, "the driver reports more bytes than it was lent");
+        self.end += n;
+    }
+
+    pub(crate) fn unconsumed(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    pub(crate) fn consume(&mut self, n: usize) {
+        self.start += n;
+        debug_assert!(self.start <= self.end);
+    }
+}
+
+/// Sent bytes are moved out of the way only when they outweigh this and what is still to be kept: one copy of a
+/// byte at most for each byte sent.
+const OUTPUT_COMPACT_MIN: usize = 64 << 10;
+
+/// Bytes that go out, by their position in the stream since the first connection.
+///
+/// ```text
+///        kept_from              sent_to                end()
+///  ──────┼──────────────────────┼──────────────────────┤
+///        │ sent, but not yet    │ to be sent           │
+///        │ a whole command      │                      │
+/// ```
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    bytes: Vec<u8>,
+    /// Stream position of `bytes[0]`. `origin <= kept_from`.
+    origin: u64,
+    /// First byte that a new connection would need again: always the start of a command.
+    kept_from: u64,
+    /// Behind the last byte that `send` took. `kept_from <= sent_to <= end()`.
+    sent_to: u64,
+}
+
+impl Output {
+    /// Where encoders append.
+    pub(crate) fn writer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Stream position behind the last byte.
+    pub(crate) fn end(&self) -> u64 {
+        self.origin + self.bytes.len() as u64
+    }
+
+    pub(crate) fn sent_to(&self) -> u64 {
+        self.sent_to
+    }
+
+    pub(crate) fn unsent(&self) -> &[u8] {
+        &self.bytes[(self.sent_to - self.origin) as usize..]
+    }
+
+    /// `send` took `n` more bytes. The caller then says by [`Output::keep_from`] which commands are whole.
+    pub(crate) fn sent(&mut self, n: usize) {
+        assert!(n as u64 <= self.end() - self.sent_to, "the driver reports more bytes than it was lent");
+        self.sent_to += n as u64;
+    }
+
+    /// Everything before `position`, the start of a command, is never needed again.
+    pub(crate) fn keep_from(&mut self, position: u64) {
+        debug_assert!(self.kept_from <= position && position <= self.sent_to);
+        self.kept_from = position;
+        if self.kept_from == self.end() {
+            self.bytes.clear();
+            self.origin = self.kept_from;
+            return;
+        }
+        let dead = (self.kept_from - self.origin) as usize;
+        if dead > OUTPUT_COMPACT_MIN && dead > self.bytes.len() / 2 {
+            self.bytes.drain(..dead);
+            self.origin = self.kept_from;
+        }
+    }
+
+    /// A new connection has seen nothing of the command that was cut off: it is sent from its start.
+    pub(crate) fn rewind(&mut self) {
+        self.sent_to = self.kept_from;
+    }
+
+    /// Forgets what is not sent whole.
+    pub(crate) fn discard(&mut self) {
+        self.bytes.clear();
+        // Positions never repeat: what comes next stands behind everything that was ever here.
+        self.origin = self.sent_to.max(self.kept_from);
+        self.kept_from = self.origin;
+        self.sent_to = self.origin;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_keeps_a_frame_together_however_it_arrives() {
+        let mut input = Input::default();
+        let frame: Vec<u8> = (0..200_000_u32).map(|i| i as u8).collect();
+        for chunk in [1, 1_000, 65_536, 200_000] {
+            for _ in 0..3 {
+                let mut fed = 0;
+                while fed < frame.len() {
+                    let space = input.space(frame.len());
+                    let n = space.len().min(chunk).min(frame.len() - fed);
+                    assert!(n > 0);
+                    space[..n].copy_from_slice(&frame[fed..fed + n]);
+                    input.received(n);
+                    fed += n;
+                }
+                assert_eq!(input.unconsumed(), frame);
+                input.consume(frame.len());
+            }
+        }
+        assert!(input.bytes.len() <= 512 << 10, "{}", input.bytes.len());
+        input.clear();
+        assert_eq!(input.space(0).len(), INPUT_START_LEN);
+    }
+
+    #[test]
+    fn output_resends_a_cut_command_whole_and_nothing_before_it() {
+        let mut output = Output::default();
+        output.writer().extend_from_slice(b"onetwothree");
+        output.sent(5);
+        output.keep_from(3);
+        assert_eq!(output.unsent(), b"othree");
+        output.rewind();
+        assert_eq!(output.unsent(), b"twothree");
+        output.sent(8);
+        output.keep_from(11);
+        assert_eq!((output.unsent(), output.end()), (&b""[..], 11));
+        output.writer().extend_from_slice(b"four");
+        output.sent(1);
+        output.discard();
+        assert_eq!((output.unsent(), output.end(), output.sent_to()), (&b""[..], 12, 12));
+    }
+
+    #[test]
+    fn output_stays_within_twice_what_is_unsent() {
+        let mut output = Output::default();
+        for _ in 0..1_000 {
+            output.writer().extend_from_slice(&[7; 10_000]);
+            if output.unsent().len() > 100_000 {
+                let n = output.unsent().len() - 50_000;
+                output.sent(n);
+                output.keep_from(output.sent_to());
+            }
+        }
+        assert!(output.bytes.len() < 400_000, "{}", output.bytes.len());
+    }
+}

@@ -1,0 +1,87 @@
+//! Channels and their legs: what was resolved once, when the channel was opened.
+
+use ringwire_codec::resp::CommandPrefix;
+use twox_hash::XxHash3_64;
+
+use crate::outlet::EndpointId;
+
+/// A channel has at most this many legs: a report names its leg in one byte, and a message is all or nothing over
+/// its legs, so each further one makes refusals likelier.
+pub const LEGS_MAX: usize = 4;
+
+/// The longest channel name or pattern, in bytes: it must fit beside a payload in a subscriber's smallest ring.
+pub const NAME_LEN_MAX: usize = 1 << 10;
+
+/// The shard of a channel or pattern among `shards`: xxh3-64 of its name, modulo their number.
+pub fn shard_of(name: &[u8], shards: usize) -> usize {
+    (XxHash3_64::oneshot(name) % shards.max(1) as u64) as usize
+}
+
+/// Where a leg leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// The subscribers in this process.
+    Bus,
+    /// `PUBLISH` on a Redis endpoint.
+    RedisPublish(EndpointId),
+}
+
+/// One (channel, endpoint), with what can be prepared for it.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    target: Target,
+    /// `PUBLISH channel`, as bytes; empty for the bus.
+    prefix: CommandPrefix,
+    /// What a message costs beside its payload.
+    overhead: u32,
+}
+
+impl Leg {
+    /// The leg to the subscribers in this process.
+    pub fn bus() -> Self {
+        Self { target: Target::Bus, prefix: CommandPrefix::new(&[], 0), overhead: 0 }
+    }
+
+    /// The leg of `channel` to a Redis endpoint, by `PUBLISH`.
+    pub fn redis_publish(endpoint: EndpointId, channel: &[u8]) -> Self {
+        let prefix = CommandPrefix::new(&[b"PUBLISH", channel], 1);
+        // `$<20 digits>\r\n` and the closing `\r\n` at the most.
+        let overhead = (prefix.encoded_len(0) + 24) as u32;
+        Self { target: Target::RedisPublish(endpoint), prefix, overhead }
+    }
+
+    /// Where it leads.
+    pub fn target(&self) -> Target {
+        self.target
+    }
+
+    /// The endpoint whose credit it takes; the bus takes none.
+    pub fn endpoint(&self) -> Option<EndpointId> {
+        match self.target {
+            Target::Bus => None,
+            Target::RedisPublish(endpoint) => Some(endpoint),
+        }
+    }
+
+    /// Bytes that a message with such a payload takes from the endpoint's credit: no less than it will occupy in
+    /// the endpoint's queue. Publisher and core count alike.
+    #[inline]
+    pub fn cost(&self, payload_len: usize) -> u32 {
+        if self.overhead == 0 { 0 } else { self.overhead + payload_len as u32 }
+    }
+
+    pub(crate) fn prefix(&self) -> &CommandPrefix {
+        &self.prefix
+    }
+}
+
+/// A channel as the core is told of it.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    /// Its index within the engine, dense from 0. Frames and reports name the channel by it.
+    pub index: u32,
+    /// Its name.
+    pub name: Box<[u8]>,
+    /// Its legs, at most [`LEGS_MAX`], in the order that reports name them.
+    pub legs: Vec<Leg>,
+}

@@ -1,0 +1,438 @@
+//! The core of one shard: channels and endpoints, and the calls that drive them.
+
+use std::collections::VecDeque;
+
+use crate::backoff::Random;
+use crate::channel::{Channel, LEGS_MAX, Target};
+use crate::frame::Frame;
+use crate::outlet::{Charge, ConnectionId, EndpointId, Outlet, PublisherId, Role};
+use crate::redis::{Departure, PublishLane, SubscribeLane};
+use crate::report::{Outcome, Reason, Report, receivers_detail};
+use crate::settings::RedisSettings;
+use crate::status::{Counters, EndpointState, LinkError};
+use crate::subscription::{Arrival, Source, Subscription, Subscriptions};
+use crate::time::{MILLISECOND_NS, NEVER_NS, Now};
+
+/// One endpoint on this shard.
+#[derive(Debug)]
+struct Endpoint {
+    settings: RedisSettings,
+    publish: PublishLane,
+    subscribe: SubscribeLane,
+}
+
+/// A channel and the local subscriptions that match it.
+#[derive(Debug)]
+struct Opened {
+    channel: Channel,
+    /// Subscriptions of the bus that match, in the order of their numbers; unused without a leg to the bus.
+    listeners: Vec<u32>,
+}
+
+/// Connections, each at most once, in the order in which they were put.
+#[derive(Debug, Default)]
+struct WorkList {
+    queue: VecDeque<ConnectionId>,
+    queued: Vec<bool>,
+}
+
+impl WorkList {
+    fn new(connections: usize) -> Self {
+        Self { queue: VecDeque::with_capacity(connections), queued: vec![false; connections] }
+    }
+
+    #[inline]
+    fn put(&mut self, connection: ConnectionId) {
+        let queued = &mut self.queued[connection.index()];
+        if !*queued {
+            *queued = true;
+            self.queue.push_back(connection);
+        }
+    }
+
+    fn take(&mut self) -> Option<ConnectionId> {
+        let connection = self.queue.pop_front()?;
+        self.queued[connection.index()] = false;
+        Some(connection)
+    }
+
+    fn len(&self) -> usize {
+        self.queue.len()
+    }
+}
+
+/// What one endpoint does on this shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointStatus {
+    /// State of the connection for publishing.
+    pub publish: EndpointState,
+    /// State of the connection for subscriptions.
+    pub subscribe: EndpointState,
+    /// Since when the publish lane's state holds (monotonic nanoseconds).
+    pub since_ns: u64,
+    /// What went wrong last, if the endpoint is not connected.
+    pub last_error: Option<LinkError>,
+    /// When the oldest message without an outcome was taken (monotonic nanoseconds).
+    pub oldest_ns: Option<u64>,
+    /// Names that the server confirmed.
+    pub subscribed: usize,
+    /// Names that somebody wants.
+    pub wanted: usize,
+    /// Counts since the start, both lanes together.
+    pub counters: Counters,
+}
+
+/// The deterministic core of one shard. See the crate's documentation for the contract.
+#[derive(Debug)]
+pub struct Core {
+    endpoints: Vec<Endpoint>,
+    channels: Vec<Option<Opened>>,
+    subscriptions: Subscriptions,
+    random: Random,
+    /// Connections whose lanes have something to do at the next poll.
+    busy: WorkList,
+    /// Connections that have got output since the driver last took them.
+    writable: WorkList,
+    /// No lane has anything to do before this, but for the busy ones. May be early, never late.
+    wake_at_ns: u64,
+    bus: Counters,
+}
+
+impl Core {
+    /// A core for these endpoints, in the order of their [`EndpointId`]s. All its randomness (reconnect delays)
+    /// comes from `seed`.
+    pub fn new(endpoints: Vec<RedisSettings>, seed: u64) -> Self {
+        let connections = endpoints.len() * 2;
+        let endpoint = |(index, settings): (usize, RedisSettings)| {
+            let id = EndpointId(index as u16);
+            let publish = PublishLane::new(id, &settings);
+            let subscribe = SubscribeLane::new(id, &settings);
+            Endpoint { settings, publish, subscribe }
+        };
+        Self {
+            endpoints: endpoints.into_iter().enumerate().map(endpoint).collect(),
+            channels: Vec::new(),
+            subscriptions: Subscriptions::default(),
+            random: Random::new(seed),
+            busy: WorkList::new(connections),
+            writable: WorkList::new(connections),
+            wake_at_ns: NEVER_NS,
+            bus: Counters::default(),
+        }
+    }
+
+    /// Opens a channel, and the connections that its legs need. Opening one again changes nothing.
+    ///
+    /// # Panics
+    /// If the channel has more than [`LEGS_MAX`] legs or names an endpoint that the core does not have: whoever
+    /// resolves the routes has checked both.
+    pub fn open_channel(&mut self, now: Now, channel: Channel) {
+        assert!(channel.legs.len() <= LEGS_MAX, "a channel has at most {LEGS_MAX} legs");
+        for endpoint in channel.legs.iter().filter_map(crate::channel::Leg::endpoint) {
+            self.endpoints[usize::from(endpoint.0)].publish.link().want(now.mono_ns);
+            self.busy.put(ConnectionId::new(endpoint, Role::Publish));
+        }
+        let has_bus = channel.legs.iter().any(|leg| leg.target() == Target::Bus);
+        let matching = self.subscriptions.of_bus().filter(|it| has_bus && it.matches(&channel.name));
+        let listeners = matching.map(|it| it.id).collect();
+        let index = channel.index as usize;
+        if self.channels.len() <= index {
+            self.channels.resize_with(index + 1, || None);
+        }
+        self.channels[index].get_or_insert(Opened { channel, listeners });
+    }
+
+    /// Whether a frame that names this channel can be published.
+    #[inline]
+    pub fn knows_channel(&self, index: u32) -> bool {
+        self.channels.get(index as usize).is_some_and(Option::is_some)
+    }
+
+    /// Adds a subscription, and opens the connection that it needs.
+    pub fn subscribe(&mut self, now: Now, subscription: Subscription) {
+        let id = subscription.id;
+        let source = subscription.source;
+        self.subscriptions.add(subscription.clone());
+        match source {
+            Source::Bus => {
+                for opened in self.channels.iter_mut().flatten() {
+                    let has_bus = opened.channel.legs.iter().any(|leg| leg.target() == Target::Bus);
+                    if has_bus && subscription.matches(&opened.channel.name) {
+                        opened.listeners.push(id);
+                    }
+                }
+                self.subscriptions.activated(id, crate::GapReason::NONE);
+            }
+            Source::Redis(endpoint) => {
+                let lane = &mut self.endpoints[usize::from(endpoint.0)].subscribe;
+                lane.subscribe(now.mono_ns, &subscription, &mut self.subscriptions);
+                self.touched(ConnectionId::new(endpoint, Role::Subscribe));
+            }
+        }
+    }
+
+    /// Ends a subscription: nothing is delivered for it after this.
+    pub fn unsubscribe(&mut self, now: Now, id: u32) {
+        let Some(subscription) = self.subscriptions.remove(id) else { return };
+        match subscription.source {
+            Source::Bus => {
+                for opened in self.channels.iter_mut().flatten() {
+                    opened.listeners.retain(|listener| *listener != id);
+                }
+            }
+            Source::Redis(endpoint) => {
+                self.endpoints[usize::from(endpoint.0)].subscribe.unsubscribe(now.mono_ns, &subscription);
+                self.touched(ConnectionId::new(endpoint, Role::Subscribe));
+            }
+        }
+    }
+
+    fn touched(&mut self, connection: ConnectionId) {
+        self.busy.put(connection);
+        self.writable.put(connection);
+    }
+
+    /// Takes one accepted message: every leg of its channel takes it or gives it its outcome at once.
+    ///
+    /// # Panics
+    /// If the channel is not known: see [`Core::knows_channel`].
+    #[inline]
+    pub fn publish(&mut self, now: Now, publisher: PublisherId, frame: &Frame<'_>, outlet: &mut impl Outlet) {
+        let opened = self.channels[frame.channel as usize].as_ref().expect("the driver asked knows_channel");
+        for (leg_index, leg) in (0_u8..).zip(&opened.channel.legs) {
+            match leg.target() {
+                Target::RedisPublish(endpoint) => {
+                    let Endpoint { settings, publish, .. } = &mut self.endpoints[usize::from(endpoint.0)];
+                    let departure = Departure { publisher, frame, leg, leg_index };
+                    publish.publish(now.mono_ns, departure, settings, outlet);
+                    self.writable.put(ConnectionId::new(endpoint, Role::Publish));
+                }
+                Target::Bus => {
+                    let payload = frame.payload.unwrap_or_default();
+                    let arrival =
+                        Arrival { received_ns: now.mono_ns, channel: &opened.channel.name, payload };
+                    let table = &mut self.subscriptions;
+                    let bus = &mut self.bus;
+                    let taken =
+                        opened.listeners.iter().filter(|id| table.deliver(**id, arrival, bus, outlet));
+                    let receivers = taken.count() as u64;
+                    self.bus.accepted += 1;
+                    self.bus.delivered += 1;
+                    let report = bus_report(now, frame, leg_index, receivers);
+                    outlet.outcome(Charge { publisher, endpoint: None, bytes: 0 }, &report);
+                }
+            }
+        }
+    }
+
+    /// The driver opened a connection that was asked for.
+    pub fn connected(&mut self, now: Now, connection: ConnectionId) {
+        let Endpoint { settings, publish, subscribe } =
+            &mut self.endpoints[usize::from(connection.endpoint().0)];
+        match connection.role() {
+            Role::Publish => publish.connected(now.mono_ns, settings),
+            Role::Subscribe => subscribe.connected(now.mono_ns, settings),
+        }
+        self.touched(connection);
+    }
+
+    /// The driver lost a connection, or could not open it; it has closed its socket.
+    pub fn disconnected(&mut self, now: Now, connection: ConnectionId, error: LinkError) {
+        let Endpoint { settings, publish, subscribe } =
+            &mut self.endpoints[usize::from(connection.endpoint().0)];
+        match connection.role() {
+            Role::Publish => publish.down(now.mono_ns, error, settings, &mut self.random),
+            Role::Subscribe => subscribe.down(now.mono_ns, error, settings, &mut self.random),
+        }
+        self.busy.put(connection);
+    }
+
+    /// Space to receive into, for an open connection. Never empty.
+    pub fn space(&mut self, connection: ConnectionId) -> &mut [u8] {
+        let endpoint = &mut self.endpoints[usize::from(connection.endpoint().0)];
+        let link = match connection.role() {
+            Role::Publish => endpoint.publish.link(),
+            Role::Subscribe => endpoint.subscribe.link(),
+        };
+        link.input.space(link.reader.wanted())
+    }
+
+    /// `n` bytes were received into the space that was lent.
+    ///
+    /// # Panics
+    /// If `n` is more than was lent.
+    pub fn received(&mut self, now: Now, connection: ConnectionId, n: usize) {
+        let endpoint = &mut self.endpoints[usize::from(connection.endpoint().0)];
+        let link = match connection.role() {
+            Role::Publish => endpoint.publish.link(),
+            Role::Subscribe => endpoint.subscribe.link(),
+        };
+        link.input.received(n);
+        link.last_received_ns = now.mono_ns;
+        self.busy.put(connection);
+    }
+
+    /// A connection that has got output since it was last taken, if there is one.
+    pub fn take_writable(&mut self) -> Option<ConnectionId> {
+        self.writable.take()
+    }
+
+    /// What is to be sent on a connection; empty if nothing is.
+    pub fn output(&self, connection: ConnectionId) -> &[u8] {
+        let endpoint = &self.endpoints[usize::from(connection.endpoint().0)];
+        match connection.role() {
+            Role::Publish => endpoint.publish.output(),
+            Role::Subscribe => endpoint.subscribe.output(),
+        }
+    }
+
+    /// `send` took the first `n` bytes of the output.
+    ///
+    /// # Panics
+    /// If `n` is more than was lent.
+    pub fn sent(&mut self, connection: ConnectionId, n: usize) {
+        let endpoint = &mut self.endpoints[usize::from(connection.endpoint().0)];
+        match connection.role() {
+            Role::Publish => endpoint.publish.bytes_sent(n),
+            Role::Subscribe => endpoint.subscribe.bytes_sent(n),
+        }
+    }
+
+    /// Does what is due: answers, messages, timers, outcomes of lost connections. One call does a bounded amount.
+    /// Answers whether there is more to do at once.
+    pub fn poll(&mut self, now: Now, outlet: &mut impl Outlet) -> bool {
+        if now.mono_ns >= self.wake_at_ns {
+            self.wake_at_ns = NEVER_NS;
+            for index in 0..self.endpoints.len() * 2 {
+                let connection = ConnectionId::from_index(index);
+                self.busy.put(connection);
+            }
+        }
+        if self.subscriptions.has_waiting() {
+            self.subscriptions.tell_waiting(now.mono_ns, outlet);
+        }
+        for _ in 0..self.busy.len().min(LANES_PER_POLL) {
+            let Some(connection) = self.busy.take() else { break };
+            if self.poll_lane(now, connection, outlet) {
+                self.busy.put(connection);
+            }
+        }
+        if self.subscriptions.has_waiting() {
+            self.wake_at_ns = self.wake_at_ns.min(now.mono_ns + NOTICE_RETRY_NS);
+        }
+        self.busy.len() > 0
+    }
+
+    fn poll_lane(&mut self, now: Now, connection: ConnectionId, outlet: &mut impl Outlet) -> bool {
+        let now_ns = now.mono_ns;
+        let Endpoint { settings, publish, subscribe } =
+            &mut self.endpoints[usize::from(connection.endpoint().0)];
+        let (more, deadline_ns, has_output) = match connection.role() {
+            Role::Publish => {
+                let more = publish.poll(now_ns, settings, &mut self.random, outlet);
+                (more, publish.deadline_ns(), !publish.output().is_empty())
+            }
+            Role::Subscribe => {
+                let table = &mut self.subscriptions;
+                let more = subscribe.poll(now_ns, settings, &mut self.random, table, outlet);
+                (more, subscribe.deadline_ns(), !subscribe.output().is_empty())
+            }
+        };
+        self.wake_at_ns = self.wake_at_ns.min(deadline_ns);
+        if has_output {
+            self.writable.put(connection);
+        }
+        more
+    }
+
+    /// When the next [`Core::poll`] has something to do even if nothing else happens, in monotonic nanoseconds;
+    /// `None` if never.
+    pub fn deadline_ns(&self) -> Option<u64> {
+        if self.busy.len() > 0 {
+            return Some(0);
+        }
+        (self.wake_at_ns != NEVER_NS).then_some(self.wake_at_ns)
+    }
+
+    /// Whether every message that was taken has had its outcome.
+    pub fn is_drained(&self) -> bool {
+        self.endpoints.iter().all(|endpoint| endpoint.publish.is_drained())
+    }
+
+    /// Whether every connection that somebody needs is there and every subscription is in force.
+    pub fn is_ready(&self) -> bool {
+        let settled = |state| matches!(state, EndpointState::Connected | EndpointState::Disconnected);
+        self.busy.len() == 0
+            && self.endpoints.iter().all(|endpoint| {
+                let (confirmed, wanted) = endpoint.subscribe.confirmed();
+                settled(endpoint.publish.link_ref().state())
+                    && settled(endpoint.subscribe.link_ref().state())
+                    && confirmed == wanted
+            })
+    }
+
+    /// Ends everything now: each message without an outcome gets it (*unknown* if its last byte reached `send`,
+    /// else *not sent*), and all connections are closed. The core is of no use afterwards.
+    pub fn expire(&mut self, now: Now, outlet: &mut impl Outlet) {
+        for endpoint in &mut self.endpoints {
+            endpoint.publish.expire(now.mono_ns, outlet);
+            endpoint.subscribe.expire(now.mono_ns, outlet);
+        }
+    }
+
+    /// What an endpoint does on this shard.
+    pub fn status(&self, endpoint: EndpointId) -> EndpointStatus {
+        let Endpoint { publish, subscribe, .. } = &self.endpoints[usize::from(endpoint.0)];
+        let (subscribed, wanted) = subscribe.confirmed();
+        let last_error = publish.link_ref().last_error().or(subscribe.link_ref().last_error());
+        EndpointStatus {
+            publish: publish.link_ref().state(),
+            subscribe: subscribe.link_ref().state(),
+            since_ns: publish.link_ref().since_ns,
+            last_error: last_error.cloned(),
+            oldest_ns: publish.oldest_since_ns(),
+            subscribed,
+            wanted,
+            counters: self.counters(endpoint),
+        }
+    }
+
+    /// An endpoint's counters on this shard, both lanes together. Cheap enough for every duty cycle.
+    pub fn counters(&self, endpoint: EndpointId) -> Counters {
+        let Endpoint { publish, subscribe, .. } = &self.endpoints[usize::from(endpoint.0)];
+        let (out, inward) = (&publish.counters, &subscribe.counters);
+        Counters {
+            reconnects: out.reconnects + inward.reconnects,
+            received: inward.received,
+            dropped: inward.dropped,
+            ..*out
+        }
+    }
+
+    /// The local bus' counters on this shard.
+    pub fn bus_counters(&self) -> Counters {
+        self.bus
+    }
+}
+
+/// How often a notice that found no room in a subscriber's ring is tried again while the shard has nothing else to
+/// do: a full ring is not news to its subscriber, and a parked shard should stay parked.
+const NOTICE_RETRY_NS: u64 = MILLISECOND_NS;
+/// Lanes that one poll looks at: all those of a usual engine; with more, the rest has its turn in the next call.
+const LANES_PER_POLL: usize = 64;
+
+fn bus_report(now: Now, frame: &Frame<'_>, leg: u8, receivers: u64) -> Report {
+    Report {
+        sequence: frame.sequence,
+        tag: frame.tag,
+        intended_ns: frame.intended_ns,
+        at_ns: now.mono_ns,
+        broker_timestamp_ms: 0,
+        detail: receivers_detail(receivers),
+        channel: frame.channel,
+        leg,
+        outcome: Outcome::Delivered,
+        reason: Reason::None,
+        reserved: 0,
+    }
+}

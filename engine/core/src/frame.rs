@@ -1,0 +1,297 @@
+//! The frame: one message on its way from a publisher's ring to the core.
+//!
+//! ```text
+//!  0        4      5        8                16               24               32
+//!  ├────────┼──────┼────────┼────────────────┼────────────────┼────────────────┤
+//!  │channel │flags │reserved│ sequence       │ tag            │ intended_ns    │
+//!  ├────────┴┬─────┴───┬────┴────────────────┼────────┬───────┴┬───────────────┘   only with EXTENDED:
+//!  │partition│ key_len │ timestamp_ms        │ headers│ count  │
+//!  ├─────────┴─────────┴─────────────────────┴────────┴────────┤
+//!  │ key │ headers │ payload …                                 │
+//!  └───────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! All numbers are little-endian. A message that is only a payload pays for 32 bytes; the second line and the
+//! key and headers are there only where one of them is used. To the ring a frame is bytes of a known length, so
+//! the payload's length is not written down: it is what remains.
+
+/// Bytes of a frame before the payload, where it has neither key, headers, partition nor timestamp.
+pub const PLAIN_LEN: usize = 32;
+/// Bytes that a frame with any of those has in addition, before the key.
+const EXTENSION_LEN: usize = 24;
+/// `key_len` of a record without a key.
+const NULL_KEY: u32 = u32::MAX;
+/// `partition` of a message whose partition the endpoint's partitioner chooses.
+pub const ANY_PARTITION: i32 = -1;
+
+const EXTENDED: u8 = 1;
+const NULL_PAYLOAD: u8 = 2;
+
+/// One message, borrowed from a ring or from the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Index of the channel within its engine.
+    pub channel: u32,
+    /// Dense per publisher, from 0.
+    pub sequence: u64,
+    /// The user's own number; reports carry it back.
+    pub tag: u64,
+    /// When the message was meant to be sent, in monotonic nanoseconds; 0 where the user gave none.
+    pub intended_ns: u64,
+    /// Partition, or [`ANY_PARTITION`]. Endpoints without partitions ignore it.
+    pub partition: i32,
+    /// Milliseconds since 1970; 0 means: stamped when the shard drains the frame.
+    pub timestamp_ms: i64,
+    /// Record key. Redis pub/sub has none and ignores it.
+    pub key: Option<&'a [u8]>,
+    /// Record headers, in order. Redis pub/sub has none and ignores them.
+    pub headers: Headers<'a>,
+    /// The message itself. `None` is a tombstone where the endpoint knows such a thing, and empty elsewhere.
+    pub payload: Option<&'a [u8]>,
+}
+
+impl Default for Frame<'_> {
+    fn default() -> Self {
+        Self {
+            channel: 0,
+            sequence: 0,
+            tag: 0,
+            intended_ns: 0,
+            partition: ANY_PARTITION,
+            timestamp_ms: 0,
+            key: None,
+            headers: Headers::default(),
+            payload: None,
+        }
+    }
+}
+
+/// What is wrong with the bytes of a frame. Frames are written by this library alone, so this is a defect of ours
+/// or a caller's stray write into a claimed frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameError {
+    /// The frame ends before the parts that it announces.
+    TooShort,
+    /// The headers do not add up to their announced length.
+    Headers,
+}
+
+impl std::fmt::Display for FrameError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::TooShort => "the frame ends before the parts it announces: a claimed frame was overwritten",
+            Self::Headers => "the frame's headers do not add up to their announced length",
+        })
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+impl<'a> Frame<'a> {
+    fn is_extended(&self) -> bool {
+        self.key.is_some()
+            || self.headers.count != 0
+            || self.partition != ANY_PARTITION
+            || self.timestamp_ms != 0
+    }
+
+    /// Bytes that [`Frame::encode`] writes before the payload.
+    pub fn head_len(&self) -> usize {
+        if self.is_extended() {
+            PLAIN_LEN + EXTENSION_LEN + self.key.map_or(0, <[u8]>::len) + self.headers.bytes.len()
+        } else {
+            PLAIN_LEN
+        }
+    }
+
+    /// Bytes that [`Frame::encode`] writes.
+    pub fn encoded_len(&self) -> usize {
+        self.head_len() + self.payload.map_or(0, <[u8]>::len)
+    }
+
+    /// Writes the frame into a claimed place of exactly [`Frame::encoded_len`] bytes.
+    ///
+    /// # Panics
+    /// If `place` is shorter than that.
+    #[inline]
+    pub fn encode(&self, place: &mut [u8]) {
+        let head = self.encode_head(place, self.payload.is_none());
+        if let Some(payload) = self.payload {
+            place[head..head + payload.len()].copy_from_slice(payload);
+        }
+    }
+
+    /// Writes all but the payload, for a caller that writes the payload in place, and answers how many bytes
+    /// that was.
+    ///
+    /// # Panics
+    /// If `place` is shorter than [`Frame::head_len`].
+    #[inline]
+    pub fn encode_head(&self, place: &mut [u8], null_payload: bool) -> usize {
+        let extended = self.is_extended();
+        let flags = if null_payload { NULL_PAYLOAD } else { 0 } | if extended { EXTENDED } else { 0 };
+        let plain: &mut [u8; PLAIN_LEN] =
+            place.first_chunk_mut().expect("the claim is as long as encoded_len said");
+        plain[0..4].copy_from_slice(&self.channel.to_le_bytes());
+        plain[4..8].copy_from_slice(&[flags, 0, 0, 0]);
+        plain[8..16].copy_from_slice(&self.sequence.to_le_bytes());
+        plain[16..24].copy_from_slice(&self.tag.to_le_bytes());
+        plain[24..32].copy_from_slice(&self.intended_ns.to_le_bytes());
+        if extended { self.encode_extension(place) } else { PLAIN_LEN }
+    }
+
+    #[cold]
+    fn encode_extension(&self, place: &mut [u8]) -> usize {
+        let mut writer = Writer { place, at: PLAIN_LEN };
+        writer.put(&self.partition.to_le_bytes());
+        writer.put(&self.key.map_or(NULL_KEY, |key| key.len() as u32).to_le_bytes());
+        writer.put(&self.timestamp_ms.to_le_bytes());
+        writer.put(&(self.headers.bytes.len() as u32).to_le_bytes());
+        writer.put(&self.headers.count.to_le_bytes());
+        writer.put(self.key.unwrap_or_default());
+        writer.put(self.headers.bytes);
+        writer.at
+    }
+
+    /// Reads a frame as [`Frame::encode`] wrote it.
+    #[inline]
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, FrameError> {
+        let (plain, rest) = bytes.split_first_chunk::<PLAIN_LEN>().ok_or(FrameError::TooShort)?;
+        let flags = plain[4];
+        let frame = Self {
+            channel: u32::from_le_bytes([plain[0], plain[1], plain[2], plain[3]]),
+            sequence: u64_at(plain, 8),
+            tag: u64_at(plain, 16),
+            intended_ns: u64_at(plain, 24),
+            payload: (flags & NULL_PAYLOAD == 0).then_some(rest),
+            ..Self::default()
+        };
+        if flags & EXTENDED == 0 { Ok(frame) } else { frame.decode_extension(rest) }
+    }
+
+    #[cold]
+    fn decode_extension(mut self, rest: &'a [u8]) -> Result<Self, FrameError> {
+        let (fixed, rest) = rest.split_first_chunk::<EXTENSION_LEN>().ok_or(FrameError::TooShort)?;
+        let word = |at: usize| u32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
+        self.partition = word(0) as i32;
+        self.timestamp_ms = u64_at(fixed, 8) as i64;
+        let key_len = if word(4) == NULL_KEY { 0 } else { word(4) as usize };
+        let (key, rest) = rest.split_at_checked(key_len).ok_or(FrameError::TooShort)?;
+        let (headers, payload) = rest.split_at_checked(word(16) as usize).ok_or(FrameError::TooShort)?;
+        self.key = (word(4) != NULL_KEY).then_some(key);
+        self.headers = Headers { bytes: headers, count: word(20) };
+        self.payload = self.payload.map(|_| payload);
+        if self.headers.iter().count() == self.headers.count as usize {
+            Ok(self)
+        } else {
+            Err(FrameError::Headers)
+        }
+    }
+}
+
+struct Writer<'a> {
+    place: &'a mut [u8],
+    at: usize,
+}
+
+impl Writer<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.place[self.at..self.at + bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_le_bytes(word)
+}
+
+/// Record headers as a frame carries them: `u32 key length, i32 value length (-1: null), key, value` each.
+/// Duplicate keys are legal, order is kept, values may be null.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Headers<'a> {
+    bytes: &'a [u8],
+    count: u32,
+}
+
+impl<'a> Headers<'a> {
+    /// Writes `headers` into `buffer` (which is cleared first) and lends them from there.
+    pub fn build<'h>(headers: &[(&'h str, Option<&'h [u8]>)], buffer: &'a mut Vec<u8>) -> Self {
+        buffer.clear();
+        for (key, value) in headers {
+            buffer.extend_from_slice(&(key.len() as u32).to_le_bytes());
+            buffer.extend_from_slice(&value.map_or(-1, |value| value.len() as i32).to_le_bytes());
+            buffer.extend_from_slice(key.as_bytes());
+            buffer.extend_from_slice(value.unwrap_or_default());
+        }
+        Self { bytes: buffer, count: headers.len() as u32 }
+    }
+
+    /// How many headers there are.
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The headers in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
+        let mut rest = self.bytes;
+        std::iter::from_fn(move || {
+            let (lengths, tail) = rest.split_first_chunk::<8>()?;
+            let key_len = u32::from_le_bytes([lengths[0], lengths[1], lengths[2], lengths[3]]) as usize;
+            let value_len = i32::from_le_bytes([lengths[4], lengths[5], lengths[6], lengths[7]]);
+            let (key, tail) = tail.split_at_checked(key_len)?;
+            let (value, tail) = tail.split_at_checked(value_len.max(0) as usize)?;
+            rest = tail;
+            Some((key, (value_len >= 0).then_some(value)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_frame_comes_back_as_it_went() {
+        let mut buffer = Vec::new();
+        let list: [(&str, Option<&[u8]>); 3] = [("a", Some(b"1")), ("a", None), ("trace", Some(b""))];
+        let headers = Headers::build(&list, &mut buffer);
+        let plain = Frame {
+            channel: 7,
+            sequence: 1,
+            tag: u64::MAX,
+            intended_ns: 5,
+            payload: Some(b"bid"),
+            ..Frame::default()
+        };
+        let cases = [
+            plain,
+            Frame { payload: None, ..plain },
+            Frame { payload: Some(b""), ..plain },
+            Frame { key: Some(b""), ..plain },
+            Frame { key: Some(b"EURUSD"), payload: None, ..plain },
+            Frame { partition: 3, ..plain },
+            Frame { timestamp_ms: -1, ..plain },
+            Frame { headers, ..plain },
+            Frame { headers, key: Some(b"k"), partition: 0, timestamp_ms: 1, ..plain },
+        ];
+        for frame in cases {
+            let mut bytes = vec![0xAA; frame.encoded_len()];
+            frame.encode(&mut bytes);
+            assert_eq!(Frame::decode(&bytes), Ok(frame));
+            for cut in 0..frame.head_len() {
+                assert!(Frame::decode(&bytes[..cut]).is_err(), "{cut} bytes of {frame:?}");
+            }
+        }
+        assert_eq!(
+            headers.iter().collect::<Vec<_>>(),
+            [(&b"a"[..], Some(&b"1"[..])), (b"a", None), (b"trace", Some(b""))]
+        );
+    }
+}

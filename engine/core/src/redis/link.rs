@@ -1,0 +1,230 @@
+//! One connection of an endpoint: when to open it, its greeting, when to give it up, when to try again.
+//!
+//! ```text
+//!          want()          connect()           connected()         greeting done
+//!  Idle ──────────► Waiting ───────► Connecting ──────────► Greeting ──────────► Ready
+//!                      ▲                 │ refused, timeout    │ refused, timeout   │ closed, silent, nonsense
+//!                      └─────────────────┴─────────────────────┴────────────────────┘  delay with full jitter
+//! ```
+
+use ringwire_codec::resp::FrameReader;
+
+use super::handshake::{Handshake, Identity};
+use crate::backoff::{self, Random};
+use crate::buffer::Input;
+use crate::outlet::{ConnectionId, Outlet};
+use crate::settings::RedisSettings;
+use crate::status::{EndpointState, LinkError};
+use crate::time::NEVER_NS;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    Waiting { until_ns: u64 },
+    Connecting { deadline_ns: u64 },
+    Greeting { deadline_ns: u64 },
+    Ready,
+}
+
+/// What a look at the clock asks of the lane.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Nothing,
+    /// Open the connection.
+    Connect,
+    /// Give it up.
+    GiveUp(LinkError),
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) connection: ConnectionId,
+    state: State,
+    pub(crate) input: Input,
+    pub(crate) reader: FrameReader,
+    /// The greeting's commands, apart from the lane's: these go first and are never sent again.
+    greeting: Vec<u8>,
+    greeting_sent: usize,
+    handshake: Option<Handshake>,
+    /// Attempts since the last ready connection.
+    attempts: u32,
+    /// Connections that became ready.
+    established: u64,
+    announced: EndpointState,
+    last_error: Option<LinkError>,
+    pub(crate) since_ns: u64,
+    pub(crate) last_received_ns: u64,
+}
+
+impl Link {
+    pub(crate) fn new(connection: ConnectionId, settings: &RedisSettings) -> Self {
+        Self {
+            connection,
+            state: State::Idle,
+            input: Input::default(),
+            reader: FrameReader::new(settings.limits.clone()),
+            greeting: Vec::new(),
+            greeting_sent: 0,
+            handshake: None,
+            attempts: 0,
+            established: 0,
+            announced: EndpointState::Disconnected,
+            last_error: None,
+            since_ns: 0,
+            last_received_ns: 0,
+        }
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.state == State::Ready
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Greeting { .. } | State::Ready)
+    }
+
+    pub(crate) fn is_greeting(&self) -> bool {
+        matches!(self.state, State::Greeting { .. })
+    }
+
+    pub(crate) fn last_error(&self) -> Option<&LinkError> {
+        self.last_error.as_ref()
+    }
+
+    pub(crate) fn reconnects(&self) -> u64 {
+        self.established.saturating_sub(1)
+    }
+
+    /// Somebody needs the connection.
+    pub(crate) fn want(&mut self, now_ns: u64) {
+        if self.state == State::Idle {
+            self.state = State::Waiting { until_ns: now_ns };
+        }
+    }
+
+    pub(crate) fn deadline_ns(&self) -> u64 {
+        match self.state {
+            State::Waiting { until_ns } => until_ns,
+            State::Connecting { deadline_ns } | State::Greeting { deadline_ns } => deadline_ns,
+            State::Idle | State::Ready => NEVER_NS,
+        }
+    }
+
+    /// What the time asks for. `Connect` moves to `Connecting`; after `GiveUp` the caller calls [`Link::down`].
+    pub(crate) fn due(&mut self, now_ns: u64, settings: &RedisSettings) -> Due {
+        match self.state {
+            State::Waiting { until_ns } if now_ns >= until_ns => {
+                self.state = State::Connecting { deadline_ns: now_ns + settings.connect_timeout_ns };
+                Due::Connect
+            }
+            State::Connecting { deadline_ns } if now_ns >= deadline_ns => {
+                Due::GiveUp(LinkError::ConnectTimeout)
+            }
+            State::Greeting { deadline_ns } if now_ns >= deadline_ns => {
+                Due::GiveUp(LinkError::HandshakeTimeout)
+            }
+            _ => Due::Nothing,
+        }
+    }
+
+    /// The driver opened the connection: the greeting begins.
+    pub(crate) fn connected(&mut self, now_ns: u64, predecessor: Option<Identity>, settings: &RedisSettings) {
+        if !matches!(self.state, State::Connecting { .. }) {
+            return;
+        }
+        self.state = State::Greeting { deadline_ns: now_ns + settings.connect_timeout_ns };
+        self.input.clear();
+        self.reader.reset();
+        self.greeting.clear();
+        self.greeting_sent = 0;
+        self.last_received_ns = now_ns;
+        let role = self.connection.role();
+        self.handshake = Some(Handshake::begin(role, predecessor, settings, &mut self.greeting));
+    }
+
+    /// Reads answers to the greeting until it is finished (then the handshake's findings) or no whole one is left.
+    pub(crate) fn greet(
+        &mut self,
+        now_ns: u64,
+        settings: &RedisSettings,
+    ) -> Result<Option<Handshake>, LinkError> {
+        loop {
+            let Some(handshake) = &mut self.handshake else { return Ok(None) };
+            let frame = match self.reader.next(self.input.unconsumed()) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Ok(None),
+                Err(error) => return Err(LinkError::Protocol(error.to_string().into())),
+            };
+            let finished = handshake.answer(&frame, settings, &mut self.greeting)?;
+            let len = frame.len();
+            self.input.consume(len);
+            if finished {
+                self.state = State::Ready;
+                self.attempts = 0;
+                self.established += 1;
+                self.last_error = None;
+                self.since_ns = now_ns;
+                return Ok(self.handshake.take());
+            }
+        }
+    }
+
+    /// What of the greeting is still to be sent.
+    pub(crate) fn greeting(&self) -> &[u8] {
+        &self.greeting[self.greeting_sent..]
+    }
+
+    pub(crate) fn greeting_sent(&mut self, n: usize) {
+        self.greeting_sent += n;
+        assert!(self.greeting_sent <= self.greeting.len(), "the driver reports more bytes than it was lent");
+    }
+
+    /// The connection is gone, or could not be had: wait, then try again.
+    pub(crate) fn down(
+        &mut self,
+        now_ns: u64,
+        error: LinkError,
+        settings: &RedisSettings,
+        random: &mut Random,
+    ) {
+        let delay =
+            backoff::delay_ns(random, self.attempts, settings.reconnect_min_ns, settings.reconnect_max_ns);
+        self.attempts = self.attempts.saturating_add(1);
+        self.state = State::Waiting { until_ns: now_ns + delay };
+        self.last_error = Some(error);
+        self.handshake = None;
+        self.greeting.clear();
+        self.greeting_sent = 0;
+        self.input.clear();
+        self.reader.reset();
+    }
+
+    /// Never to be opened again.
+    pub(crate) fn retire(&mut self) {
+        self.state = State::Idle;
+    }
+
+    fn public_state(&self) -> EndpointState {
+        match (self.state, &self.last_error) {
+            (State::Idle, _) => EndpointState::Disconnected,
+            (State::Ready, _) => EndpointState::Connected,
+            (_, Some(error)) if error.is_refusal() => EndpointState::Failed,
+            (_, None) if self.established == 0 => EndpointState::Connecting,
+            _ => EndpointState::Reconnecting,
+        }
+    }
+
+    /// Tells the driver of a change of state, once.
+    pub(crate) fn announce(&mut self, now_ns: u64, outlet: &mut impl Outlet) {
+        let state = self.public_state();
+        if state != self.announced {
+            self.announced = state;
+            self.since_ns = now_ns;
+            outlet.state(self.connection.endpoint(), self.connection.role(), state);
+        }
+    }
+
+    pub(crate) fn state(&self) -> EndpointState {
+        self.announced
+    }
+}

@@ -1,0 +1,501 @@
+//! The publish lane: commands go out in order, answers meet them by position, and each message has one outcome.
+//!
+//! ```text
+//!  in_flight:  │ lost …     │ sent whole …        │ not sent whole … │
+//!              ├────────────┼─────────────────────┼──────────────────┤
+//!              front         `lost`                `lost + sent`
+//! ```
+//!
+//! Only a lane without a connection has lost entries, and it does not connect again before each of them has had its
+//! outcome: *unknown* if its last byte reached `send`, else *not sent* (or, with `when_down = buffer`, it is not lost
+//! at all and goes out again from its first byte). A `PUBLISH` is never sent whole twice.
+
+use std::collections::VecDeque;
+
+use ringwire_codec::resp::{self, Token};
+
+use super::handshake::{self, Handshake, Identity};
+use super::link::{Due, Link};
+use super::{FRAMES_PER_POLL, check_interval_ns};
+use crate::backoff::Random;
+use crate::buffer::Output;
+use crate::channel::Leg;
+use crate::frame::Frame;
+use crate::outlet::{Charge, ConnectionId, EndpointId, Outlet, PublisherId, Role};
+use crate::report::{Outcome, Reason, Report, error_detail, receivers_detail};
+use crate::settings::{RedisSettings, WhenDown};
+use crate::status::{Counters, LinkError};
+use crate::time::NEVER_NS;
+
+/// Lost entries that are reported in one poll: a lane that dies with a full queue must not hold up its neighbours
+/// on the shard.
+const SETTLE_PER_POLL: usize = 256;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Message,
+    Ping,
+    Role,
+}
+
+/// A command without an answer: all that is needed to answer for it.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    sequence: u64,
+    tag: u64,
+    intended_ns: u64,
+    /// When the lane took it.
+    since_ns: u64,
+    /// Stream position behind its last byte.
+    end: u64,
+    channel: u32,
+    publisher: PublisherId,
+    cost: u32,
+    leg: u8,
+    kind: Kind,
+}
+
+/// A message on its way into a lane.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Departure<'a> {
+    pub(crate) publisher: PublisherId,
+    pub(crate) frame: &'a Frame<'a>,
+    pub(crate) leg: &'a Leg,
+    pub(crate) leg_index: u8,
+}
+
+/// An answer, taken out of the receive buffer.
+enum Answer {
+    Integer(i64),
+    Error([u8; 16]),
+    /// `ROLE`'s first item says that this is still a primary, or not.
+    Role(Result<(), LinkError>),
+    Other,
+    /// Out of band.
+    Push,
+}
+
+#[derive(Debug)]
+pub(crate) struct PublishLane {
+    endpoint: EndpointId,
+    link: Link,
+    output: Output,
+    in_flight: VecDeque<Entry>,
+    /// Leading entries that wait for their outcome because the connection is gone.
+    lost: usize,
+    /// Entries behind those whose last byte reached `send`.
+    sent: usize,
+    /// How far the lost connection's bytes got.
+    lost_sent_to: u64,
+    lost_reason: Reason,
+    /// How the server knows the present connection.
+    identity: Option<Identity>,
+    /// The connection before, while it may hold commands that were not answered.
+    predecessor: Option<Identity>,
+    /// When the last answer came, or the connection became ready.
+    last_answer_ns: u64,
+    check_at_ns: u64,
+    role_at_ns: u64,
+    role_outstanding: bool,
+    pub(crate) counters: Counters,
+}
+
+impl PublishLane {
+    pub(crate) fn new(endpoint: EndpointId, settings: &RedisSettings) -> Self {
+        Self {
+            endpoint,
+            link: Link::new(ConnectionId::new(endpoint, Role::Publish), settings),
+            output: Output::default(),
+            in_flight: VecDeque::new(),
+            lost: 0,
+            sent: 0,
+            lost_sent_to: 0,
+            lost_reason: Reason::ConnectionLost,
+            identity: None,
+            predecessor: None,
+            last_answer_ns: 0,
+            check_at_ns: NEVER_NS,
+            role_at_ns: 0,
+            role_outstanding: false,
+            counters: Counters::default(),
+        }
+    }
+
+    pub(crate) fn link(&mut self) -> &mut Link {
+        &mut self.link
+    }
+
+    pub(crate) fn link_ref(&self) -> &Link {
+        &self.link
+    }
+
+    pub(crate) fn is_drained(&self) -> bool {
+        self.counters.in_flight == 0
+    }
+
+    pub(crate) fn oldest_since_ns(&self) -> Option<u64> {
+        self.in_flight.iter().find(|entry| entry.kind == Kind::Message).map(|entry| entry.since_ns)
+    }
+
+    /// What the driver may send now.
+    pub(crate) fn output(&self) -> &[u8] {
+        if self.link.is_greeting() {
+            self.link.greeting()
+        } else if self.link.is_ready() {
+            self.output.unsent()
+        } else {
+            &[]
+        }
+    }
+
+    pub(crate) fn bytes_sent(&mut self, n: usize) {
+        if self.link.is_greeting() {
+            self.link.greeting_sent(n);
+            return;
+        }
+        self.output.sent(n);
+        // Behind the last command that is whole, a new connection would begin.
+        let mut whole = None;
+        while let Some(entry) = self.in_flight.get(self.lost + self.sent) {
+            if entry.end > self.output.sent_to() {
+                break;
+            }
+            whole = Some(entry.end);
+            self.sent += 1;
+        }
+        if let Some(end) = whole {
+            self.output.keep_from(end);
+        }
+    }
+
+    /// Takes one message: encoded straight into the output, or given its outcome at once.
+    #[inline]
+    pub(crate) fn publish(
+        &mut self,
+        now_ns: u64,
+        departure: Departure<'_>,
+        settings: &RedisSettings,
+        outlet: &mut impl Outlet,
+    ) {
+        let Departure { publisher, frame, leg, leg_index } = departure;
+        let payload = frame.payload.unwrap_or_default();
+        self.counters.accepted += 1;
+        let mut entry = Entry {
+            sequence: frame.sequence,
+            tag: frame.tag,
+            intended_ns: frame.intended_ns,
+            since_ns: now_ns,
+            end: 0,
+            channel: frame.channel,
+            publisher,
+            cost: leg.cost(payload.len()),
+            leg: leg_index,
+            kind: Kind::Message,
+        };
+        if self.link.is_ready() || settings.when_down == WhenDown::Buffer {
+            leg.prefix().encode1(self.output.writer(), payload);
+            entry.end = self.output.end();
+        } else if self.lost == 0 {
+            let reason =
+                if settings.when_down == WhenDown::Drop { Reason::Dropped } else { Reason::NotConnected };
+            self.counters.not_sent += 1;
+            self.tell(&entry, now_ns, Outcome::NotSent, reason, [0; 16], outlet);
+            return;
+        } else {
+            // Outcomes come in the order of the messages: this one waits behind the lost ones.
+            entry.end = u64::MAX;
+            self.lost += 1;
+        }
+        self.counters.in_flight += 1;
+        self.counters.in_flight_bytes += u64::from(entry.cost);
+        self.in_flight.push_back(entry);
+    }
+
+    fn tell(
+        &self,
+        entry: &Entry,
+        at_ns: u64,
+        outcome: Outcome,
+        reason: Reason,
+        detail: [u8; 16],
+        outlet: &mut impl Outlet,
+    ) {
+        let report = Report {
+            sequence: entry.sequence,
+            tag: entry.tag,
+            intended_ns: entry.intended_ns,
+            at_ns,
+            broker_timestamp_ms: 0,
+            detail,
+            channel: entry.channel,
+            leg: entry.leg,
+            outcome,
+            reason,
+            reserved: 0,
+        };
+        let charge = Charge { publisher: entry.publisher, endpoint: Some(self.endpoint), bytes: entry.cost };
+        outlet.outcome(charge, &report);
+    }
+
+    /// Does what is due: outcomes of a lost connection, timers, answers. Answers whether there is more at once.
+    pub(crate) fn poll(
+        &mut self,
+        now_ns: u64,
+        settings: &RedisSettings,
+        random: &mut Random,
+        outlet: &mut impl Outlet,
+    ) -> bool {
+        let mut more = self.settle(now_ns, SETTLE_PER_POLL, outlet);
+        if let Err(error) = self.check(now_ns, settings, outlet).and_then(|()| {
+            let decoded = self.decode(now_ns, settings, outlet)?;
+            more |= decoded;
+            Ok(())
+        }) {
+            outlet.close(self.link.connection);
+            self.down(now_ns, error, settings, random);
+            more = true;
+        }
+        self.link.announce(now_ns, outlet);
+        more
+    }
+
+    /// The next time at which [`PublishLane::poll`] has something to do without bytes coming in.
+    pub(crate) fn deadline_ns(&self) -> u64 {
+        if self.lost > 0 {
+            return 0;
+        }
+        if self.link.is_ready() { self.check_at_ns } else { self.link.deadline_ns() }
+    }
+
+    pub(crate) fn connected(&mut self, now_ns: u64, settings: &RedisSettings) {
+        self.link.connected(now_ns, self.predecessor.clone(), settings);
+    }
+
+    /// The connection is gone.
+    pub(crate) fn down(
+        &mut self,
+        now_ns: u64,
+        error: LinkError,
+        settings: &RedisSettings,
+        random: &mut Random,
+    ) {
+        self.lose(Reason::ConnectionLost, settings.when_down == WhenDown::Buffer);
+        self.link.down(now_ns, error, settings, random);
+    }
+
+    /// Ends what was in flight. With `keep`, what was not sent whole stays for the next connection.
+    fn lose(&mut self, reason: Reason, keep: bool) {
+        if let Some(identity) = self.identity.take() {
+            // Also with every command answered: the first bytes of a cut one may still be in its buffers, and
+            // must not be completed by anything.
+            self.predecessor = Some(identity);
+        } else if self.sent > 0 {
+            self.counters.unfenced += 1;
+        }
+        if self.lost == 0 {
+            self.lost_sent_to = self.output.sent_to();
+            self.lost_reason = reason;
+        }
+        if keep {
+            self.lost += self.sent;
+            self.output.rewind();
+        } else {
+            self.lost = self.in_flight.len();
+            self.output.discard();
+        }
+        self.sent = 0;
+    }
+
+    /// Gives up to `limit` lost entries their outcome.
+    fn settle(&mut self, now_ns: u64, limit: usize, outlet: &mut impl Outlet) -> bool {
+        for _ in 0..self.lost.min(limit) {
+            let Some(entry) = self.in_flight.pop_front() else { break };
+            self.lost -= 1;
+            if entry.kind != Kind::Message {
+                self.role_outstanding &= entry.kind != Kind::Role;
+                continue;
+            }
+            self.counters.in_flight -= 1;
+            self.counters.in_flight_bytes -= u64::from(entry.cost);
+            let outcome = if entry.end <= self.lost_sent_to {
+                self.counters.unknown += 1;
+                Outcome::Unknown
+            } else {
+                self.counters.not_sent += 1;
+                Outcome::NotSent
+            };
+            self.tell(&entry, now_ns, outcome, self.lost_reason, [0; 16], outlet);
+        }
+        self.lost > 0
+    }
+
+    /// Timers: connect, give up, ask for a sign of life.
+    fn check(
+        &mut self,
+        now_ns: u64,
+        settings: &RedisSettings,
+        outlet: &mut impl Outlet,
+    ) -> Result<(), LinkError> {
+        if self.lost > 0 {
+            return Ok(());
+        }
+        if !self.link.is_ready() {
+            match self.link.due(now_ns, settings) {
+                Due::Connect => outlet.connect(self.link.connection),
+                Due::GiveUp(error) => return Err(error),
+                Due::Nothing => {}
+            }
+            return Ok(());
+        }
+        if now_ns < self.check_at_ns {
+            return Ok(());
+        }
+        self.check_at_ns = now_ns + check_interval_ns(settings);
+        if let Some(oldest) = self.in_flight.front() {
+            let waiting_since = oldest.since_ns.max(self.last_answer_ns);
+            if now_ns.saturating_sub(waiting_since) >= settings.reply_timeout_ns {
+                return Err(LinkError::ReplyTimeout);
+            }
+        }
+        if now_ns >= self.role_at_ns && !self.role_outstanding {
+            self.role_at_ns = now_ns + settings.role_interval_ns;
+            self.role_outstanding = true;
+            self.probe(now_ns, Kind::Role);
+        } else if self.in_flight.is_empty()
+            && now_ns.saturating_sub(self.link.last_received_ns) >= settings.ping_interval_ns
+        {
+            self.probe(now_ns, Kind::Ping);
+        }
+        Ok(())
+    }
+
+    fn probe(&mut self, now_ns: u64, kind: Kind) {
+        let command: &[u8] = if kind == Kind::Role { b"ROLE" } else { b"PING" };
+        resp::command(self.output.writer(), &[command]);
+        self.in_flight.push_back(Entry {
+            sequence: 0,
+            tag: 0,
+            intended_ns: 0,
+            since_ns: now_ns,
+            end: self.output.end(),
+            channel: 0,
+            publisher: PublisherId(0),
+            cost: 0,
+            leg: 0,
+            kind,
+        });
+    }
+
+    fn decode(
+        &mut self,
+        now_ns: u64,
+        settings: &RedisSettings,
+        outlet: &mut impl Outlet,
+    ) -> Result<bool, LinkError> {
+        if self.link.is_greeting() {
+            match self.link.greet(now_ns, settings)? {
+                Some(handshake) => self.ready(now_ns, handshake, settings),
+                None => return Ok(false),
+            }
+        }
+        if !self.link.is_ready() {
+            return Ok(false);
+        }
+        for _ in 0..FRAMES_PER_POLL {
+            match self.next_answer()? {
+                Some(Answer::Push) => {}
+                Some(answer) => self.answered(now_ns, answer, outlet)?,
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    fn ready(&mut self, now_ns: u64, handshake: Handshake, settings: &RedisSettings) {
+        self.counters.unfenced += u64::from(handshake.unfenced);
+        self.predecessor = None;
+        self.identity = handshake.identity;
+        self.last_answer_ns = now_ns;
+        self.role_at_ns = now_ns + settings.role_interval_ns;
+        self.check_at_ns = now_ns + check_interval_ns(settings);
+        self.counters.reconnects = self.link.reconnects();
+    }
+
+    #[inline]
+    fn next_answer(&mut self) -> Result<Option<Answer>, LinkError> {
+        let frame = match self.link.reader.next(self.link.input.unconsumed()) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(LinkError::Protocol(error.to_string().into())),
+        };
+        let answer = match frame.head() {
+            Token::Integer(number) => Answer::Integer(number),
+            Token::Error(text) | Token::BulkError(text) => Answer::Error(error_detail(text)),
+            Token::Push(_) => Answer::Push,
+            Token::Array(_) => Answer::Role(handshake::check_role(frame.item(0))),
+            _ => Answer::Other,
+        };
+        let len = frame.len();
+        self.link.input.consume(len);
+        Ok(Some(answer))
+    }
+
+    /// Meets an answer with the oldest command.
+    #[inline]
+    fn answered(&mut self, now_ns: u64, answer: Answer, outlet: &mut impl Outlet) -> Result<(), LinkError> {
+        if self.sent == 0 {
+            return Err(LinkError::Protocol("an answer came to a command that was not sent".into()));
+        }
+        let Some(entry) = self.in_flight.front().copied() else {
+            return Err(LinkError::Protocol("an answer came without a command".into()));
+        };
+        let (outcome, reason, detail) = match (entry.kind, answer) {
+            (Kind::Message, Answer::Integer(receivers)) if receivers >= 0 => {
+                self.counters.delivered += 1;
+                (Outcome::Delivered, Reason::None, receivers_detail(receivers as u64))
+            }
+            (Kind::Message, Answer::Error(text)) => {
+                self.counters.not_sent += 1;
+                self.counters.errors += 1;
+                (Outcome::NotSent, Reason::ServerError, text)
+            }
+            (Kind::Message, _) => {
+                return Err(LinkError::Protocol(
+                    "PUBLISH was answered with neither a count nor an error".into(),
+                ));
+            }
+            (Kind::Role, Answer::Role(role)) => {
+                role?;
+                return self.probed(now_ns, Kind::Role);
+            }
+            // Any answer to a probe is a sign of life; a user may lack the right to ask for the role.
+            (kind, _) => return self.probed(now_ns, kind),
+        };
+        self.in_flight.pop_front();
+        self.sent -= 1;
+        self.last_answer_ns = now_ns;
+        self.counters.in_flight -= 1;
+        self.counters.in_flight_bytes -= u64::from(entry.cost);
+        self.tell(&entry, now_ns, outcome, reason, detail, outlet);
+        Ok(())
+    }
+
+    fn probed(&mut self, now_ns: u64, kind: Kind) -> Result<(), LinkError> {
+        self.in_flight.pop_front();
+        self.sent -= 1;
+        self.last_answer_ns = now_ns;
+        self.role_outstanding &= kind != Kind::Role;
+        Ok(())
+    }
+
+    /// The shutdown deadline passed: everything left gets its outcome now.
+    pub(crate) fn expire(&mut self, now_ns: u64, outlet: &mut impl Outlet) {
+        if self.link.is_open() || self.link.deadline_ns() != NEVER_NS {
+            outlet.close(self.link.connection);
+        }
+        self.lose(Reason::Shutdown, false);
+        self.settle(now_ns, usize::MAX, outlet);
+        self.link.retire();
+        self.link.announce(now_ns, outlet);
+    }
+}

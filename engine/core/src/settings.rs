@@ -1,0 +1,83 @@
+//! The settings of one endpoint, as the core needs them: already checked, in its own units.
+
+use ringwire_codec::resp::Limits;
+
+use crate::time::{MILLISECOND_NS, SECOND_NS};
+
+/// What happens to a message whose endpoint is not connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WhenDown {
+    /// It is refused; what was accepted before that was known is *not sent*. The default of pub/sub.
+    #[default]
+    Reject,
+    /// It waits for the connection, up to the credit.
+    Buffer,
+    /// It is accepted, counted, and *not sent*.
+    Drop,
+}
+
+/// Name that the server shows for our connections, unless one is set.
+pub const DEFAULT_CLIENT_NAME: &str = "ringwire";
+/// Time for a connect, and again for the handshake after it.
+pub const DEFAULT_CONNECT_TIMEOUT_NS: u64 = 2 * SECOND_NS;
+/// Age of the oldest unanswered command at which the connection is given up. Redis answers in microseconds; a
+/// server that takes longer than this is paused, forking or gone.
+pub const DEFAULT_REPLY_TIMEOUT_NS: u64 = 2 * SECOND_NS;
+/// Quiet time after which a `PING` asks for a sign of life: short enough that NAT tables and load balancers do not
+/// forget the connection.
+pub const DEFAULT_PING_INTERVAL_NS: u64 = SECOND_NS;
+/// Time between two `ROLE` checks of the publish lane: a demoted primary answers `PUBLISH` as if nothing had
+/// happened.
+pub const DEFAULT_ROLE_INTERVAL_NS: u64 = SECOND_NS;
+/// The first reconnect waits at most this long.
+pub const DEFAULT_RECONNECT_MIN_NS: u64 = 10 * MILLISECOND_NS;
+/// No reconnect waits longer than this, so that a server that is back is found within half a second.
+pub const DEFAULT_RECONNECT_MAX_NS: u64 = 250 * MILLISECOND_NS;
+
+/// One Redis endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisSettings {
+    /// User for `AUTH`; none means the default user.
+    pub username: Option<String>,
+    /// Password for `AUTH`; none means that no `AUTH` is sent.
+    pub password: Option<String>,
+    /// Database for `SELECT`; 0 sends none. Pub/sub itself does not depend on it.
+    pub database: u32,
+    /// Name for `CLIENT SETNAME`, without spaces.
+    pub client_name: String,
+    /// What happens to messages while the publish lane is not connected.
+    pub when_down: WhenDown,
+    /// Nanoseconds for the connect, and again for the handshake.
+    pub connect_timeout_ns: u64,
+    /// Nanoseconds that the oldest unanswered command may wait.
+    pub reply_timeout_ns: u64,
+    /// Nanoseconds of quiet before a `PING`.
+    pub ping_interval_ns: u64,
+    /// Nanoseconds between `ROLE` checks.
+    pub role_interval_ns: u64,
+    /// Upper bound of the first reconnect delay, in nanoseconds; it doubles with each attempt.
+    pub reconnect_min_ns: u64,
+    /// Upper bound of every reconnect delay, in nanoseconds.
+    pub reconnect_max_ns: u64,
+    /// Caps on what the server may send.
+    pub limits: Limits,
+}
+
+impl Default for RedisSettings {
+    fn default() -> Self {
+        Self {
+            username: None,
+            password: None,
+            database: 0,
+            client_name: DEFAULT_CLIENT_NAME.to_owned(),
+            when_down: WhenDown::Reject,
+            connect_timeout_ns: DEFAULT_CONNECT_TIMEOUT_NS,
+            reply_timeout_ns: DEFAULT_REPLY_TIMEOUT_NS,
+            ping_interval_ns: DEFAULT_PING_INTERVAL_NS,
+            role_interval_ns: DEFAULT_ROLE_INTERVAL_NS,
+            reconnect_min_ns: DEFAULT_RECONNECT_MIN_NS,
+            reconnect_max_ns: DEFAULT_RECONNECT_MAX_NS,
+            limits: Limits::default(),
+        }
+    }
+}
