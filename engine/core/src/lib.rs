@@ -61,7 +61,7 @@
 //!
 //! let connection = driver.wants.expect("a channel with a leg to Redis needs a connection");
 //! core.connected(now, connection);
-//! answer(&mut core, now, connection, b"%1\r\n+proto\r\n:3\r\n", &mut driver);       // HELLO
+//! answer(&mut core, now, connection, b"%1\r\n+role\r\n+master\r\n", &mut driver);       // HELLO
 //! answer(&mut core, now, connection, b"$19\r\nid=7 addr=[::1]:999\r\n", &mut driver); // CLIENT INFO
 //!
 //! let frame = Frame { channel: 0, payload: Some(b"1.1212"), ..Frame::default() };

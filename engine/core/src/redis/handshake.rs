@@ -198,7 +198,7 @@ fn identity(head: &Token<'_>) -> Option<Identity> {
         _ => return None,
     };
     let value = |name: &[u8]| {
-        let mut words = text.split(|byte| byte.is_ascii_whitespace());
+        let mut words = text.split(u8::is_ascii_whitespace);
         words.find_map(|word| word.strip_prefix(name)).map(<[u8]>::to_vec)
     };
     Some(Identity { id: value(b"id=")?, address: value(b"addr=")? })

@@ -62,7 +62,7 @@ impl Link {
             connection,
             state: State::Idle,
             input: Input::default(),
-            reader: FrameReader::new(settings.limits.clone()),
+            reader: FrameReader::new(settings.limits),
             greeting: Vec::new(),
             greeting_sent: 0,
             handshake: None,
