@@ -131,18 +131,22 @@ impl Output {
         }
     }
 
-    /// A new connection has seen nothing of the command that was cut off: it is sent from its start.
-    pub(crate) fn rewind(&mut self) {
-        self.sent_to = self.kept_from;
+    /// The bytes from stream position `from` up to `to`, both at or behind the last [`Output::keep_from`].
+    pub(crate) fn between(&self, from: u64, to: u64) -> &[u8] {
+        &self.bytes[(from - self.origin) as usize..(to - self.origin) as usize]
     }
 
-    /// Forgets what is not sent whole.
-    pub(crate) fn discard(&mut self) {
+    pub(crate) fn kept_from(&self) -> u64 {
+        self.kept_from
+    }
+
+    /// Forgets what is here, and goes on with `bytes` for the next connection, none of them sent. Positions never
+    /// repeat: these stand behind everything that was ever sent.
+    pub(crate) fn restart(&mut self, bytes: &[u8]) {
         self.bytes.clear();
-        // Positions never repeat: what comes next stands behind everything that was ever here.
-        self.origin = self.sent_to.max(self.kept_from);
-        self.kept_from = self.origin;
-        self.sent_to = self.origin;
+        self.bytes.extend_from_slice(bytes);
+        self.origin = self.sent_to;
+        self.kept_from = self.sent_to;
     }
 }
 
@@ -175,21 +179,22 @@ mod tests {
     }
 
     #[test]
-    fn output_resends_a_cut_command_whole_and_nothing_before_it() {
+    fn output_goes_on_behind_what_was_sent() {
         let mut output = Output::default();
         output.writer().extend_from_slice(b"onetwothree");
         output.sent(5);
         output.keep_from(3);
-        assert_eq!(output.unsent(), b"othree");
-        output.rewind();
-        assert_eq!(output.unsent(), b"twothree");
+        assert_eq!((output.unsent(), output.between(3, 6)), (&b"othree"[..], &b"two"[..]));
+        let again = output.between(3, 11).to_vec();
+        output.restart(&again);
+        assert_eq!((output.unsent(), output.kept_from(), output.end()), (&b"twothree"[..], 5, 13));
         output.sent(8);
-        output.keep_from(11);
-        assert_eq!((output.unsent(), output.end()), (&b""[..], 11));
+        output.keep_from(13);
+        assert_eq!((output.unsent(), output.end()), (&b""[..], 13));
         output.writer().extend_from_slice(b"four");
         output.sent(1);
-        output.discard();
-        assert_eq!((output.unsent(), output.end(), output.sent_to()), (&b""[..], 12, 12));
+        output.restart(b"");
+        assert_eq!((output.unsent(), output.end(), output.sent_to()), (&b""[..], 14, 14));
     }
 
     #[test]

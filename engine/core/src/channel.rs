@@ -4,6 +4,7 @@ use ringwire_codec::resp::CommandPrefix;
 use twox_hash::XxHash3_64;
 
 use crate::outlet::EndpointId;
+use crate::settings::WhenDown;
 
 /// A channel has at most this many legs: a report names its leg in one byte, and a message is all or nothing over
 /// its legs, so each further one makes refusals likelier.
@@ -34,20 +35,23 @@ pub struct Leg {
     prefix: CommandPrefix,
     /// What a message costs beside its payload.
     overhead: u32,
+    /// What happens to messages while the endpoint is not connected.
+    when_down: WhenDown,
 }
 
 impl Leg {
     /// The leg to the subscribers in this process.
     pub fn bus() -> Self {
-        Self { target: Target::Bus, prefix: CommandPrefix::new(&[], 0), overhead: 0 }
+        let prefix = CommandPrefix::new(&[], 0);
+        Self { target: Target::Bus, prefix, overhead: 0, when_down: WhenDown::Reject }
     }
 
     /// The leg of `channel` to a Redis endpoint, by `PUBLISH`.
-    pub fn redis_publish(endpoint: EndpointId, channel: &[u8]) -> Self {
+    pub fn redis_publish(endpoint: EndpointId, channel: &[u8], when_down: WhenDown) -> Self {
         let prefix = CommandPrefix::new(&[b"PUBLISH", channel], 1);
         // `$<20 digits>\r\n` and the closing `\r\n` at the most.
         let overhead = (prefix.encoded_len(0) + 24) as u32;
-        Self { target: Target::RedisPublish(endpoint), prefix, overhead }
+        Self { target: Target::RedisPublish(endpoint), prefix, overhead, when_down }
     }
 
     /// Where it leads.
@@ -61,6 +65,11 @@ impl Leg {
             Target::Bus => None,
             Target::RedisPublish(endpoint) => Some(endpoint),
         }
+    }
+
+    /// What happens to its messages while the endpoint is not connected.
+    pub fn when_down(&self) -> WhenDown {
+        self.when_down
     }
 
     /// Bytes that a message with such a payload takes from the endpoint's credit: no less than it will occupy in

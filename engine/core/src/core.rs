@@ -202,9 +202,9 @@ impl Core {
         for (leg_index, leg) in (0_u8..).zip(&opened.channel.legs) {
             match leg.target() {
                 Target::RedisPublish(endpoint) => {
-                    let Endpoint { settings, publish, .. } = &mut self.endpoints[usize::from(endpoint.0)];
+                    let lane = &mut self.endpoints[usize::from(endpoint.0)].publish;
                     let departure = Departure { publisher, frame, leg, leg_index };
-                    publish.publish(now.mono_ns, departure, settings, outlet);
+                    lane.publish(now.mono_ns, departure, outlet);
                     self.writable.put(ConnectionId::new(endpoint, Role::Publish));
                 }
                 Target::Bus => {

@@ -31,7 +31,7 @@
 //! ```
 //! use ringwire_core::{
 //!     Channel, Charge, ConnectionId, Core, Delivery, EndpointId, EndpointState, Frame, Leg, NotTaken, Now, Outcome,
-//!     Outlet, PublisherId, RedisSettings, Report, Role, SubscriberId,
+//!     Outlet, PublisherId, RedisSettings, Report, Role, SubscriberId, WhenDown,
 //! };
 //!
 //! #[derive(Default)]
@@ -55,7 +55,7 @@
 //!
 //! let (redis, now) = (EndpointId(0), Now { mono_ns: 1, wall_ns: 0 });
 //! let (mut core, mut driver) = (Core::new(vec![RedisSettings::default()], 42), Driver::default());
-//! let legs = vec![Leg::redis_publish(redis, b"fx.eurusd")];
+//! let legs = vec![Leg::redis_publish(redis, b"fx.eurusd", WhenDown::Reject)];
 //! core.open_channel(now, Channel { index: 0, name: (*b"fx.eurusd").into(), legs });
 //! while core.poll(now, &mut driver) {}
 //!

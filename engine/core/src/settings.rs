@@ -4,7 +4,7 @@ use ringwire_codec::resp::Limits;
 
 use crate::time::{MILLISECOND_NS, SECOND_NS};
 
-/// What happens to a message whose endpoint is not connected.
+/// What happens to a message whose endpoint is not connected: a route says it for its channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum WhenDown {
     /// It is refused; what was accepted before that was known is *not sent*. The default of pub/sub.
@@ -45,8 +45,6 @@ pub struct RedisSettings {
     pub database: u32,
     /// Name for `CLIENT SETNAME`, without spaces.
     pub client_name: String,
-    /// What happens to messages while the publish lane is not connected.
-    pub when_down: WhenDown,
     /// Nanoseconds for the connect, and again for the handshake.
     pub connect_timeout_ns: u64,
     /// Nanoseconds that the oldest unanswered command may wait.
@@ -70,7 +68,6 @@ impl Default for RedisSettings {
             password: None,
             database: 0,
             client_name: DEFAULT_CLIENT_NAME.to_owned(),
-            when_down: WhenDown::Reject,
             connect_timeout_ns: DEFAULT_CONNECT_TIMEOUT_NS,
             reply_timeout_ns: DEFAULT_REPLY_TIMEOUT_NS,
             ping_interval_ns: DEFAULT_PING_INTERVAL_NS,

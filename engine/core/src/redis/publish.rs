@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Only a lane without a connection has lost entries, and it does not connect again before each of them has had its
-//! outcome: *unknown* if its last byte reached `send`, else *not sent* (or, with `when_down = buffer`, it is not lost
-//! at all and goes out again from its first byte). A `PUBLISH` is never sent whole twice.
+//! outcome: *unknown* if its last byte reached `send`, else *not sent* (or, where its route's `when_down` is `buffer`,
+//! it is not lost at all and goes out again from its first byte). A `PUBLISH` is never sent whole twice.
 
 use std::collections::VecDeque;
 
@@ -27,6 +27,8 @@ use crate::settings::{RedisSettings, WhenDown};
 use crate::status::{Counters, LinkError};
 use crate::time::NEVER_NS;
 
+/// The `end` of a lost entry whose last byte did not reach `send`.
+const NOT_SENT: u64 = u64::MAX;
 /// Lost entries that are reported in one poll: a lane that dies with a full queue must not hold up its neighbours
 /// on the shard.
 const SETTLE_PER_POLL: usize = 256;
@@ -53,6 +55,8 @@ struct Entry {
     cost: u32,
     leg: u8,
     kind: Kind,
+    /// Without a connection it waits for one.
+    waits: bool,
 }
 
 /// A message on its way into a lane.
@@ -85,8 +89,6 @@ pub(crate) struct PublishLane {
     lost: usize,
     /// Entries behind those whose last byte reached `send`.
     sent: usize,
-    /// How far the lost connection's bytes got.
-    lost_sent_to: u64,
     lost_reason: Reason,
     /// How the server knows the present connection.
     identity: Option<Identity>,
@@ -109,7 +111,6 @@ impl PublishLane {
             in_flight: VecDeque::new(),
             lost: 0,
             sent: 0,
-            lost_sent_to: 0,
             lost_reason: Reason::ConnectionLost,
             identity: None,
             predecessor: None,
@@ -170,13 +171,7 @@ impl PublishLane {
 
     /// Takes one message: encoded straight into the output, or given its outcome at once.
     #[inline]
-    pub(crate) fn publish(
-        &mut self,
-        now_ns: u64,
-        departure: Departure<'_>,
-        settings: &RedisSettings,
-        outlet: &mut impl Outlet,
-    ) {
+    pub(crate) fn publish(&mut self, now_ns: u64, departure: Departure<'_>, outlet: &mut impl Outlet) {
         let Departure { publisher, frame, leg, leg_index } = departure;
         let payload = frame.payload.unwrap_or_default();
         self.counters.accepted += 1;
@@ -191,21 +186,17 @@ impl PublishLane {
             cost: leg.cost(payload.len()),
             leg: leg_index,
             kind: Kind::Message,
+            waits: leg.when_down() == WhenDown::Buffer,
         };
-        if self.link.is_ready() || settings.when_down == WhenDown::Buffer {
-            leg.prefix().encode1(self.output.writer(), payload);
-            entry.end = self.output.end();
-        } else if self.lost == 0 {
+        if !self.link.is_ready() && !entry.waits {
             let reason =
-                if settings.when_down == WhenDown::Drop { Reason::Dropped } else { Reason::NotConnected };
+                if leg.when_down() == WhenDown::Drop { Reason::Dropped } else { Reason::NotConnected };
             self.counters.not_sent += 1;
             self.tell(&entry, now_ns, Outcome::NotSent, reason, [0; 16], outlet);
             return;
-        } else {
-            // Outcomes come in the order of the messages: this one waits behind the lost ones.
-            entry.end = u64::MAX;
-            self.lost += 1;
         }
+        leg.prefix().encode1(self.output.writer(), payload);
+        entry.end = self.output.end();
         self.counters.in_flight += 1;
         self.counters.in_flight_bytes += u64::from(entry.cost);
         self.in_flight.push_back(entry);
@@ -279,12 +270,15 @@ impl PublishLane {
         settings: &RedisSettings,
         random: &mut Random,
     ) {
-        self.lose(Reason::ConnectionLost, settings.when_down == WhenDown::Buffer);
+        // What came while there was no connection waits for the next one as it is.
+        if self.link.is_ready() {
+            self.lose(Reason::ConnectionLost);
+        }
         self.link.down(now_ns, error, settings, random);
     }
 
-    /// Ends what was in flight. With `keep`, what was not sent whole stays for the next connection.
-    fn lose(&mut self, reason: Reason, keep: bool) {
+    /// Parts what was in flight: what is lost comes first, what waits for the next connection behind it.
+    fn lose(&mut self, reason: Reason) {
         if let Some(identity) = self.identity.take() {
             // Also with every command answered: the first bytes of a cut one may still be in its buffers, and
             // must not be completed by anything.
@@ -292,18 +286,26 @@ impl PublishLane {
         } else if self.sent > 0 {
             self.counters.unfenced += 1;
         }
-        if self.lost == 0 {
-            self.lost_sent_to = self.output.sent_to();
-            self.lost_reason = reason;
+        self.lost_reason = reason;
+        let unsent = self.in_flight.split_off(self.lost + self.sent);
+        let (mut bytes, mut waiting) = (Vec::new(), Vec::new());
+        let mut start = self.output.kept_from();
+        for mut entry in unsent {
+            let end = entry.end;
+            if entry.waits && reason != Reason::Shutdown {
+                bytes.extend_from_slice(self.output.between(start, end));
+                entry.end = self.output.sent_to() + bytes.len() as u64;
+                waiting.push(entry);
+            } else {
+                entry.end = NOT_SENT;
+                self.in_flight.push_back(entry);
+            }
+            start = end;
         }
-        if keep {
-            self.lost += self.sent;
-            self.output.rewind();
-        } else {
-            self.lost = self.in_flight.len();
-            self.output.discard();
-        }
+        self.lost = self.in_flight.len();
         self.sent = 0;
+        self.in_flight.extend(waiting);
+        self.output.restart(&bytes);
     }
 
     /// Gives up to `limit` lost entries their outcome.
@@ -317,7 +319,7 @@ impl PublishLane {
             }
             self.counters.in_flight -= 1;
             self.counters.in_flight_bytes -= u64::from(entry.cost);
-            let outcome = if entry.end <= self.lost_sent_to {
+            let outcome = if entry.end != NOT_SENT {
                 self.counters.unknown += 1;
                 Outcome::Unknown
             } else {
@@ -383,6 +385,7 @@ impl PublishLane {
             cost: 0,
             leg: 0,
             kind,
+            waits: false,
         });
     }
 
@@ -493,7 +496,8 @@ impl PublishLane {
         if self.link.is_open() || self.link.deadline_ns() != NEVER_NS {
             outlet.close(self.link.connection);
         }
-        self.lose(Reason::Shutdown, false);
+        self.settle(now_ns, usize::MAX, outlet);
+        self.lose(Reason::Shutdown);
         self.settle(now_ns, usize::MAX, outlet);
         self.link.retire();
         self.link.announce(now_ns, outlet);

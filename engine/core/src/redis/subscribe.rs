@@ -292,7 +292,7 @@ impl SubscribeLane {
         random: &mut Random,
     ) {
         self.barriers.clear();
-        self.output.discard();
+        self.output.restart(b"");
         self.resubscribed = 0;
         for index in 0..self.names.len() {
             let Some(name) = &mut self.names[index] else { continue };
