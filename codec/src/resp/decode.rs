@@ -23,6 +23,9 @@ const DIGITS_MAX: usize = 19;
 /// The shortest element (`_` or `+` and CRLF): a count promises at least so many bytes each.
 const ELEMENT_LEN_MIN: usize = 3;
 
+/// A verbatim string holds at least three bytes of format and a colon.
+const VERBATIM_LEN_MIN: usize = 4;
+
 /// `Level::left` of a streamed aggregate. No count reaches it: counts are at most 2 * `i64::MAX`.
 const STREAMED: u64 = u64::MAX;
 
@@ -61,15 +64,22 @@ enum State {
     Failed(DecodeError),
 }
 
-/// A token and where it stands.
-pub(super) struct Step {
-    pub(super) mark: Mark,
+/// Where the last token stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
     /// 0: the frame's value. 1: an element of it.
     pub(super) depth: usize,
     /// Part of an attribute or of a nested push.
     pub(super) auxiliary: bool,
-    /// This token completed a nested push, which begins here.
+    /// It completed a nested push, which begins here.
     pub(super) push_start: Option<usize>,
+}
+
+/// Why there is no token.
+enum Halt {
+    /// The input must be this long first.
+    Wait(usize),
+    Fail(DecodeError),
 }
 
 /// An incremental decoder of RESP2 and RESP3; see the [module](super) for its contract.
@@ -103,6 +113,8 @@ pub struct Decoder {
     auxiliary: usize,
     /// An attribute has just ended: what it describes must follow.
     attribute_pending: bool,
+    /// About the last token.
+    place: Place,
     stack: [Level; DEPTH_CAP + 1],
 }
 
@@ -118,6 +130,7 @@ impl Decoder {
             depth: 0,
             auxiliary: 0,
             attribute_pending: false,
+            place: Place { depth: 0, auxiliary: false, push_start: None },
             stack: [ROOT; DEPTH_CAP + 1],
         }
     }
@@ -133,7 +146,7 @@ impl Decoder {
     /// The bytes are not RESP, or exceed a limit. The decoder answers the same error until it is
     /// [`reset`](Self::reset).
     pub fn next<'a>(&mut self, input: &'a [u8]) -> Result<Option<Token<'a>>, DecodeError> {
-        Ok(self.advance(input)?.map(|step| Token::resolve(step.mark, input)))
+        Ok(self.advance(input)?.map(|mark| Token::resolve(mark, input)))
     }
 
     /// Length in bytes of the frame that the last token completed; `None` inside a frame.
@@ -147,7 +160,7 @@ impl Decoder {
         if self.state == State::Complete { 1 } else { self.wanted }
     }
 
-    /// Aggregates that are open.
+    /// Aggregates (and streamed strings) that are open.
     pub fn depth(&self) -> usize {
         self.depth
     }
@@ -164,13 +177,34 @@ impl Decoder {
         self.stack[0] = ROOT;
     }
 
+    /// The next call is the first about its frame.
+    #[inline]
+    pub(super) fn fresh(&self) -> bool {
+        match self.state {
+            // Every wait asks for more than one byte.
+            State::Open => self.wanted == 1,
+            State::Complete => true,
+            State::Failed(_) => false,
+        }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Where the next token begins, which is also the end of what has been decoded.
     pub(super) fn position(&self) -> usize {
         self.position
     }
 
+    /// Where the last token stands.
     #[inline]
-    pub(super) fn advance(&mut self, input: &[u8]) -> Result<Option<Step>, DecodeError> {
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
+    #[inline]
+    pub(super) fn advance(&mut self, input: &[u8]) -> Result<Option<Mark>, DecodeError> {
         match self.state {
             State::Open => {}
             State::Complete => self.reset(),
@@ -179,33 +213,41 @@ impl Decoder {
         if input.len() < self.wanted {
             return Ok(None);
         }
-        let step = self.token(input);
-        if let Err(error) = &step {
-            self.state = State::Failed(*error);
+        match self.token(input) {
+            Ok(mark) => Ok(Some(mark)),
+            Err(Halt::Wait(wanted)) => {
+                self.wanted = wanted;
+                Ok(None)
+            }
+            Err(Halt::Fail(error)) => {
+                self.state = State::Failed(error);
+                Err(error)
+            }
         }
-        step
     }
 
-    fn token(&mut self, input: &[u8]) -> Result<Option<Step>, DecodeError> {
+    #[inline]
+    fn token(&mut self, input: &[u8]) -> Result<Mark, Halt> {
         let at = self.position;
         let Some(&type_byte) = input.get(at) else {
-            return Ok(self.wait(at + 1));
+            return Err(Halt::Wait(at + 1));
         };
         if self.stack[self.depth].kind == LevelKind::StreamedString && type_byte != b';' {
             return fail(at, DecodeErrorKind::ExpectedChunk { got: type_byte });
         }
         match type_byte {
-            b':' => match integer(input, at + 1, true)? {
-                Some((value, end)) => self.scalar(Mark::Integer(value), end),
-                None => Ok(self.wait(input.len() + 1)),
-            },
-            b'$' | b'!' | b'=' => self.bulk(input, type_byte),
+            b'$' => self.bulk(input, b'$'),
+            b':' => {
+                let (value, end) = integer(input, at + 1, true)?;
+                self.scalar(Mark::Integer(value), end)
+            }
             b'+' | b'-' | b',' | b'(' => self.line(input, type_byte),
             b'*' | b'~' | b'%' | b'|' | b'>' => self.aggregate(input, type_byte),
-            b'_' => match line_end(input, at + 1)? {
-                Some(end) => self.scalar(Mark::Null, end),
-                None => Ok(self.wait(input.len() + 1)),
-            },
+            b'!' | b'=' => self.bulk(input, type_byte),
+            b'_' => {
+                let end = line_end(input, at + 1)?;
+                self.scalar(Mark::Null, end)
+            }
             b'#' => self.boolean(input),
             b';' => self.chunk(input),
             b'.' => self.end(input),
@@ -213,44 +255,31 @@ impl Decoder {
         }
     }
 
-    /// Notes how long the input must become; always `None`.
-    fn wait(&mut self, wanted: usize) -> Option<Step> {
-        self.wanted = wanted;
-        None
-    }
-
-    fn boolean(&mut self, input: &[u8]) -> Result<Option<Step>, DecodeError> {
+    fn boolean(&mut self, input: &[u8]) -> Result<Mark, Halt> {
         let at = self.position + 1;
         let value = match input.get(at) {
             Some(b't') => true,
             Some(b'f') => false,
             Some(&got) => return fail(at, DecodeErrorKind::BadBoolean { got }),
-            None => return Ok(self.wait(at + 1)),
+            None => return Err(Halt::Wait(at + 1)),
         };
-        match line_end(input, at + 1)? {
-            Some(end) => self.scalar(Mark::Boolean(value), end),
-            None => Ok(self.wait(input.len() + 1)),
-        }
+        let end = line_end(input, at + 1)?;
+        self.scalar(Mark::Boolean(value), end)
     }
 
     /// `$`, `!`, `=`: a length, that many bytes, CRLF.
-    fn bulk(&mut self, input: &[u8], type_byte: u8) -> Result<Option<Step>, DecodeError> {
+    #[inline]
+    fn bulk(&mut self, input: &[u8], type_byte: u8) -> Result<Mark, Halt> {
         let at = self.position;
         if type_byte == b'$' && input.get(at + 1) == Some(&b'?') {
-            return match line_end(input, at + 2)? {
-                Some(end) => self.open(Mark::StreamedString, LevelKind::StreamedString, None, end),
-                None => Ok(self.wait(input.len() + 1)),
-            };
+            let end = line_end(input, at + 2)?;
+            return self.open(Mark::StreamedString, LevelKind::StreamedString, None, end);
         }
-        let Some((len, body)) = integer(input, at + 1, false)? else {
-            return Ok(self.wait(input.len() + 1));
-        };
+        let (len, body) = integer(input, at + 1, false)?;
         if len == -1 && type_byte == b'$' {
             return self.scalar(Mark::Null, body);
         }
-        let Some((span, end)) = self.body(input, type_byte, len, body)? else {
-            return Ok(None);
-        };
+        let (span, end) = self.body(input, type_byte, len, body)?;
         let mark = match type_byte {
             b'$' => Mark::Bulk(span),
             b'!' => Mark::BulkError(span),
@@ -262,25 +291,20 @@ impl Decoder {
         self.scalar(mark, end)
     }
 
-    /// The `len` bytes from `start`, and where their CRLF ends; `None` (and `wanted`) if they are not there.
+    /// The `len` bytes from `start`, and where the CRLF behind them ends.
     #[inline]
-    fn body(
-        &mut self,
-        input: &[u8],
-        type_byte: u8,
-        len: i64,
-        start: usize,
-    ) -> Result<Option<(Span, usize)>, DecodeError> {
+    fn body(&self, input: &[u8], type_byte: u8, len: i64, start: usize) -> Result<(Span, usize), Halt> {
+        let at = self.position;
         let Ok(declared) = u64::try_from(len) else {
-            return fail(self.position + 1, DecodeErrorKind::NegativeLength { type_byte, len });
+            return fail(at + 1, DecodeErrorKind::NegativeLength { type_byte, len });
         };
         let max = self.limits.bulk_len_max;
         let len = match usize::try_from(declared) {
             Ok(len) if len <= max => len,
-            _ => return fail(self.position, DecodeErrorKind::BulkTooLong { len: declared, max }),
+            _ => return fail(at, DecodeErrorKind::BulkTooLong { len: declared, max }),
         };
-        if type_byte == b'=' && len < 4 {
-            return fail(self.position, DecodeErrorKind::VerbatimTooShort { len });
+        if type_byte == b'=' && len < VERBATIM_LEN_MIN {
+            return fail(at, DecodeErrorKind::VerbatimTooShort { len });
         }
         // With limits near usize::MAX the sum may not fit: no such frame can be held either.
         let total = start.checked_add(len).and_then(|end| end.checked_add(2));
@@ -289,41 +313,36 @@ impl Decoder {
             _ => return self.frame_too_long(),
         };
         if input.len() < total {
-            self.wanted = total;
-            return Ok(None);
+            return Err(Halt::Wait(total));
         }
         let end = total - 2;
         match [input[end], input[end + 1]] {
-            [b'\r', b'\n'] => Ok(Some((Span { start, end }, total))),
+            [b'\r', b'\n'] => Ok((Span { start, end }, total)),
             got => fail(end, DecodeErrorKind::BulkTrailer { len, got }),
         }
     }
 
     /// `+`, `-`, `,`, `(`: text up to CRLF.
-    fn line(&mut self, input: &[u8], type_byte: u8) -> Result<Option<Step>, DecodeError> {
-        let at = self.position;
-        let start = at + 1;
+    fn line(&mut self, input: &[u8], type_byte: u8) -> Result<Mark, Halt> {
+        let start = self.position + 1;
         let from = self.line_searched.max(start);
         // The window holds the longest text and the CR behind it.
         let window_end = start.saturating_add(self.limits.line_len_max).saturating_add(1);
         let window = &input[from.min(input.len())..window_end.min(input.len())];
         let Some(found) = window.iter().position(|&byte| byte == b'\r' || byte == b'\n') else {
             if input.len() >= window_end {
-                return fail(at, DecodeErrorKind::LineTooLong { max: self.limits.line_len_max });
+                return fail(self.position, DecodeErrorKind::LineTooLong { max: self.limits.line_len_max });
             }
             self.line_searched = input.len();
-            return Ok(self.wait(input.len() + 1));
+            return Err(Halt::Wait(input.len() + 1));
         };
-        let text_end = from + found;
-        let Some(end) = line_end(input, text_end)? else {
-            self.line_searched = text_end;
-            return Ok(self.wait(text_end + 2));
-        };
-        let span = Span { start, end: text_end };
+        let span = Span { start, end: from + found };
+        self.line_searched = span.end;
+        let end = line_end(input, span.end)?;
         let mark = match type_byte {
             b'+' => Mark::Simple(span),
             b'-' => Mark::Error(span),
-            b',' => match double(&input[start..text_end]) {
+            b',' => match double(&input[span.start..span.end]) {
                 Some(value) => Mark::Double(value),
                 None => return fail(start, DecodeErrorKind::BadDouble),
             },
@@ -336,17 +355,12 @@ impl Decoder {
     }
 
     /// `*`, `~`, `%`, `|`, `>`: a count, or `?` for streamed.
-    fn aggregate(&mut self, input: &[u8], type_byte: u8) -> Result<Option<Step>, DecodeError> {
+    fn aggregate(&mut self, input: &[u8], type_byte: u8) -> Result<Mark, Halt> {
         let at = self.position;
         let (count, end) = if input.get(at + 1) == Some(&b'?') {
-            match line_end(input, at + 2)? {
-                Some(end) => (None, end),
-                None => return Ok(self.wait(input.len() + 1)),
-            }
+            (None, line_end(input, at + 2)?)
         } else {
-            let Some((count, end)) = integer(input, at + 1, false)? else {
-                return Ok(self.wait(input.len() + 1));
-            };
+            let (count, end) = integer(input, at + 1, false)?;
             if count == -1 && type_byte == b'*' {
                 return self.scalar(Mark::Null, end);
             }
@@ -355,46 +369,35 @@ impl Decoder {
                 Err(_) => return fail(at + 1, DecodeErrorKind::NegativeLength { type_byte, len: count }),
             }
         };
-        let nested_push = type_byte == b'>' && self.depth > 0;
         let (mark, kind) = match type_byte {
             b'*' => (Mark::Array(count), LevelKind::Plain),
             b'~' => (Mark::Set(count), LevelKind::Plain),
             b'%' => (Mark::Map(count), LevelKind::Map),
             b'|' => (Mark::Attribute(count), LevelKind::Attribute),
-            _ if nested_push => (Mark::Push(count), LevelKind::NestedPush),
+            _ if self.depth > 0 => (Mark::Push(count), LevelKind::NestedPush),
             _ => (Mark::Push(count), LevelKind::Plain),
         };
         self.open(mark, kind, count, end)
     }
 
     /// `;length`: a part of a streamed string, or with 0 its end.
-    fn chunk(&mut self, input: &[u8]) -> Result<Option<Step>, DecodeError> {
+    fn chunk(&mut self, input: &[u8]) -> Result<Mark, Halt> {
         let at = self.position;
         if self.stack[self.depth].kind != LevelKind::StreamedString {
             return fail(at, DecodeErrorKind::ChunkOutsideString);
         }
-        let Some((len, body)) = integer(input, at + 1, false)? else {
-            return Ok(self.wait(input.len() + 1));
-        };
+        let (len, body) = integer(input, at + 1, false)?;
         if len == 0 {
             return self.close(body);
         }
-        let Some((span, end)) = self.body(input, b';', len, body)? else {
-            return Ok(None);
-        };
+        let (span, end) = self.body(input, b';', len, body)?;
         // A chunk is no element: the string is one when it ends.
-        let step = Step {
-            mark: Mark::Chunk(span),
-            depth: self.depth,
-            auxiliary: self.auxiliary > 0,
-            push_start: None,
-        };
         self.move_to(end)?;
-        Ok(Some(step))
+        Ok(Mark::Chunk(span))
     }
 
     /// `.`: the end of a streamed aggregate.
-    fn end(&mut self, input: &[u8]) -> Result<Option<Step>, DecodeError> {
+    fn end(&mut self, input: &[u8]) -> Result<Mark, Halt> {
         let at = self.position;
         let level = self.stack[self.depth];
         if level.left != STREAMED {
@@ -406,167 +409,154 @@ impl Decoder {
         if level.odd && matches!(level.kind, LevelKind::Map | LevelKind::Attribute) {
             return fail(at, DecodeErrorKind::OddMap);
         }
-        match line_end(input, at + 1)? {
-            Some(end) => self.close(end),
-            None => Ok(self.wait(input.len() + 1)),
-        }
+        let end = line_end(input, at + 1)?;
+        self.close(end)
     }
 
     /// A whole value at the current level.
     #[inline]
-    fn scalar(&mut self, mark: Mark, end: usize) -> Result<Option<Step>, DecodeError> {
-        let (depth, auxiliary) = (self.depth, self.auxiliary > 0);
+    fn scalar(&mut self, mark: Mark, end: usize) -> Result<Mark, Halt> {
         self.move_to(end)?;
         self.attribute_pending = false;
-        let push_start = self.element_done();
-        Ok(Some(Step { mark, depth, auxiliary, push_start }))
+        self.element_done();
+        Ok(mark)
     }
 
     /// The header of something whose parts follow; one without parts is closed at once.
-    fn open(
-        &mut self,
-        mark: Mark,
-        kind: LevelKind,
-        count: Option<u64>,
-        end: usize,
-    ) -> Result<Option<Step>, DecodeError> {
+    fn open(&mut self, mark: Mark, kind: LevelKind, count: Option<u64>, end: usize) -> Result<Mark, Halt> {
         let start = self.position;
         let left = self.elements(kind, count)?;
         if self.depth >= self.limits.depth_max {
             return fail(start, DecodeErrorKind::TooDeep { max: self.limits.depth_max });
         }
         self.move_to(end)?;
-        let depth = self.depth;
         self.depth += 1;
         self.stack[self.depth] = Level { left, start, kind, odd: false };
         if self.auxiliary == 0 && matches!(kind, LevelKind::Attribute | LevelKind::NestedPush) {
             self.auxiliary = self.depth;
+            self.place.auxiliary = true;
         }
-        let auxiliary = self.auxiliary > 0;
         self.attribute_pending = false;
-        let push_start = if left == 0 { self.leave() } else { None };
-        Ok(Some(Step { mark, depth, auxiliary, push_start }))
+        if left == 0 {
+            self.leave();
+        }
+        Ok(mark)
     }
 
     /// How many elements a count announces.
-    fn elements(&self, kind: LevelKind, count: Option<u64>) -> Result<u64, DecodeError> {
+    fn elements(&self, kind: LevelKind, count: Option<u64>) -> Result<u64, Halt> {
         let Some(count) = count else { return Ok(STREAMED) };
         let pairs = matches!(kind, LevelKind::Map | LevelKind::Attribute);
         let frame_len_max = self.limits.frame_len_max;
-        let fits = |elements: &u64| *elements <= (frame_len_max / ELEMENT_LEN_MIN) as u64;
-        match count.checked_mul(if pairs { 2 } else { 1 }).filter(fits) {
-            Some(elements) => Ok(elements),
-            None => fail(self.position, DecodeErrorKind::CountTooLarge { count, frame_len_max }),
+        match count.checked_mul(if pairs { 2 } else { 1 }) {
+            Some(elements) if elements <= (frame_len_max / ELEMENT_LEN_MIN) as u64 => Ok(elements),
+            _ => fail(self.position, DecodeErrorKind::CountTooLarge { count, frame_len_max }),
         }
     }
 
     /// The end of the streamed level that is open.
-    fn close(&mut self, end: usize) -> Result<Option<Step>, DecodeError> {
-        let (depth, auxiliary) = (self.depth, self.auxiliary > 0);
+    fn close(&mut self, end: usize) -> Result<Mark, Halt> {
         self.move_to(end)?;
-        let push_start = self.leave();
-        Ok(Some(Step { mark: Mark::End, depth, auxiliary, push_start }))
+        self.leave();
+        Ok(Mark::End)
     }
 
-    /// Pops the innermost level, which is complete, and counts it where it counts. A nested push answers
-    /// where it begins.
-    fn leave(&mut self) -> Option<usize> {
+    /// Pops the innermost level, which is complete, and counts it where it counts.
+    fn leave(&mut self) {
         let level = self.stack[self.depth];
         if self.auxiliary == self.depth {
             self.auxiliary = 0;
         }
         self.depth -= 1;
         match level.kind {
-            LevelKind::Attribute => {
-                self.attribute_pending = true;
-                None
-            }
-            LevelKind::NestedPush => Some(level.start),
+            LevelKind::Attribute => self.attribute_pending = true,
+            LevelKind::NestedPush => self.place.push_start = Some(level.start),
             _ => self.element_done(),
         }
     }
 
     /// Counts one element of the current level, and leaves every level that this completes.
     #[inline]
-    fn element_done(&mut self) -> Option<usize> {
+    fn element_done(&mut self) {
         loop {
             let level = &mut self.stack[self.depth];
             if level.left == STREAMED {
                 level.odd = !level.odd;
-                return None;
+                return;
             }
             level.left -= 1;
             if level.left > 0 {
-                return None;
+                return;
             }
             match level.kind {
                 LevelKind::Root => {
                     self.state = State::Complete;
-                    return None;
+                    return;
                 }
                 LevelKind::Attribute | LevelKind::NestedPush => return self.leave(),
-                LevelKind::Plain | LevelKind::Map | LevelKind::StreamedString => {
-                    // Inside an attribute or nested push these lie deeper than `auxiliary`.
-                    self.depth -= 1;
-                }
+                // Within an attribute or nested push these lie deeper than `auxiliary`.
+                LevelKind::Plain | LevelKind::Map | LevelKind::StreamedString => self.depth -= 1,
             }
         }
     }
 
+    /// The token that begins at `position` ends at `end`: notes where it stands, and goes behind it.
     #[inline]
-    fn move_to(&mut self, end: usize) -> Result<(), DecodeError> {
+    fn move_to(&mut self, end: usize) -> Result<(), Halt> {
         if end > self.limits.frame_len_max {
             return self.frame_too_long();
         }
+        self.place = Place { depth: self.depth, auxiliary: self.auxiliary > 0, push_start: None };
         self.position = end;
         self.wanted = end + 1;
         Ok(())
     }
 
     #[cold]
-    fn frame_too_long<T>(&self) -> Result<T, DecodeError> {
+    fn frame_too_long<T>(&self) -> Result<T, Halt> {
         fail(self.position, DecodeErrorKind::FrameTooLong { max: self.limits.frame_len_max })
     }
 }
 
 #[cold]
-fn fail<T>(offset: usize, kind: DecodeErrorKind) -> Result<T, DecodeError> {
-    Err(DecodeError { offset, kind })
+fn fail<T>(offset: usize, kind: DecodeErrorKind) -> Result<T, Halt> {
+    Err(Halt::Fail(DecodeError { offset, kind }))
 }
 
-/// CRLF at `at`: where it ends, or `None` if it is not there yet.
+/// Where the CRLF at `at` ends.
 #[inline]
-fn line_end(input: &[u8], at: usize) -> Result<Option<usize>, DecodeError> {
+fn line_end(input: &[u8], at: usize) -> Result<usize, Halt> {
     match input.get(at..) {
-        Some([b'\r', b'\n', ..]) => Ok(Some(at + 2)),
+        Some([b'\r', b'\n', ..]) => Ok(at + 2),
         Some([b'\r', got, ..]) => fail(at + 1, DecodeErrorKind::BareCarriageReturn { got: *got }),
         Some([b'\n', ..]) => fail(at, DecodeErrorKind::BareLineFeed),
         Some([got, ..]) if *got != b'\r' => fail(at, DecodeErrorKind::ExpectedLineEnd { got: *got }),
-        _ => Ok(None),
+        _ => Err(Halt::Wait(input.len() + 1)),
     }
 }
 
-/// The number at `start` and where its CRLF ends, or `None` if it is not complete yet.
+/// The number at `start`, and where its CRLF ends.
 ///
 /// As Redis writes it: no zeros in front, no `-0`. `:` also takes a plus sign, by the specification.
 #[inline]
-fn integer(input: &[u8], start: usize, plus: bool) -> Result<Option<(i64, usize)>, DecodeError> {
+fn integer(input: &[u8], start: usize, plus: bool) -> Result<(i64, usize), Halt> {
     let (negative, first) = match input.get(start) {
         Some(b'-') => (true, start + 1),
         Some(b'+') if plus => (false, start + 1),
-        Some(_) => (false, start),
-        None => return Ok(None),
+        _ => (false, start),
     };
     let mut magnitude = 0_u64;
     let mut at = first;
     let got = loop {
-        let Some(&byte) = input.get(at) else { return Ok(None) };
+        let Some(&byte) = input.get(at) else {
+            return Err(Halt::Wait(input.len() + 1));
+        };
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             break byte;
         }
         if at - first == DIGITS_MAX {
-            return fail(at, DecodeErrorKind::NumberOutOfRange);
+            return fail(first, DecodeErrorKind::NumberOutOfRange);
         }
         // 19 digits stay below u64::MAX.
         magnitude = magnitude * 10 + u64::from(digit);
@@ -579,10 +569,10 @@ fn integer(input: &[u8], start: usize, plus: bool) -> Result<Option<(i64, usize)
         return fail(first, DecodeErrorKind::LeadingZero);
     }
     let value = if negative { 0_i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() };
-    let Some(value) = value else {
-        return fail(first, DecodeErrorKind::NumberOutOfRange);
-    };
-    Ok(line_end(input, at)?.map(|end| (value, end)))
+    match value {
+        Some(value) => Ok((value, line_end(input, at)?)),
+        None => fail(first, DecodeErrorKind::NumberOutOfRange),
+    }
 }
 
 /// `[+-]digits[.digits][e[+-]digits]`, `[+-]inf`, `[-]nan` (C libraries print a sign there too).
@@ -616,7 +606,7 @@ fn digits(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// One or more digits, after a sign or none.
-fn check_big_number(input: &[u8], span: Span) -> Result<(), DecodeError> {
+fn check_big_number(input: &[u8], span: Span) -> Result<(), Halt> {
     let text = &input[span.start..span.end];
     let sign = usize::from(matches!(text.first(), Some(b'-' | b'+')));
     match text[sign..].iter().position(|byte| !byte.is_ascii_digit()) {

@@ -13,13 +13,23 @@
 //! frame (redis#8935) is a frame of its own, delivered as soon as it is complete and before the one around
 //! it; it is never an element, so replies stay aligned with requests.
 
-use super::decode::{Decoder, Step};
+use std::fmt;
+
+use super::decode::{Decoder, Place};
 use super::error::DecodeError;
-use super::token::{Limits, Mark, Token};
+use super::token::{Limits, Mark, Span, Token};
 
 /// Elements of a frame that are noted by position: the longest push has 4 (`pmessage`), and 8 keep the reader
 /// small.
 pub const ITEMS_MAX: usize = 8;
+
+/// Digits of the numbers that the short way takes: the lengths of nearly all messages.
+const SHORT_DIGITS_MAX: usize = 6;
+
+/// A type byte, a count of one digit (`ITEMS_MAX` has no more), CRLF.
+const FLAT_HEADER_LEN: usize = 4;
+
+const _: () = assert!(ITEMS_MAX < 10);
 
 /// Reads frames out of a connection's bytes. One per connection; it never allocates.
 ///
@@ -59,20 +69,20 @@ impl Noted {
     const EMPTY: Self = Self { head: Mark::Null, items: [Mark::Null; ITEMS_MAX], item_count: 0 };
 
     #[inline]
-    fn note(&mut self, step: &Step) {
-        if step.auxiliary {
+    fn note(&mut self, mark: Mark, place: Place) {
+        if place.auxiliary {
             return;
         }
-        match step.depth {
+        match place.depth {
             0 => {
-                self.head = step.mark;
+                self.head = mark;
                 self.item_count = 0;
             }
-            1 if step.mark != Mark::End => {
+            1 if !matches!(mark, Mark::End) => {
                 if let Some(item) =
                     usize::try_from(self.item_count).ok().and_then(|at| self.items.get_mut(at))
                 {
-                    *item = step.mark;
+                    *item = mark;
                 }
                 self.item_count += 1;
             }
@@ -80,14 +90,36 @@ impl Noted {
         }
     }
 
+    /// The short way for what nearly all frames are: a small integer, or a push or array of small integers and
+    /// bulk strings, all there. Answers the frame's length. Whatever is not plainly that is left to the
+    /// decoder, which reads it from its first byte: `None` says nothing about the input.
+    #[inline]
+    fn flat(&mut self, input: &[u8], limits: &Limits) -> Option<usize> {
+        let len = match *input {
+            [b':', ..] => {
+                let (value, end) = short_number(input, 1)?;
+                (self.head, self.item_count) = (Mark::Integer(value as i64), 0);
+                end
+            }
+            [type_byte @ (b'>' | b'*'), digit, b'\r', b'\n', ..] if limits.depth_max > 0 => {
+                let count = digit.wrapping_sub(b'0');
+                let mut at = FLAT_HEADER_LEN;
+                for item in self.items.get_mut(..usize::from(count))? {
+                    (*item, at) = flat_item(input, at, limits)?;
+                }
+                let header = Some(u64::from(count));
+                self.head = if type_byte == b'>' { Mark::Push(header) } else { Mark::Array(header) };
+                self.item_count = u64::from(count);
+                at
+            }
+            _ => return None,
+        };
+        (len <= limits.frame_len_max).then_some(len)
+    }
+
+    #[inline]
     fn frame<'a>(&'a self, bytes: &'a [u8], nested: bool) -> Frame<'a> {
-        Frame {
-            head: Token::resolve(self.head, bytes),
-            items: &self.items,
-            item_count: self.item_count,
-            bytes,
-            nested,
-        }
+        Frame { noted: self, bytes, nested }
     }
 }
 
@@ -108,12 +140,24 @@ impl FrameReader {
     /// same error until it is [`reset`](Self::reset).
     #[inline]
     pub fn next<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Frame<'a>>, DecodeError> {
+        if self.decoder.fresh()
+            && let Some(len) = self.outer.flat(input, self.decoder.limits())
+        {
+            return Ok(Some(self.outer.frame(&input[..len], false)));
+        }
+        self.resume(input)
+    }
+
+    /// The long way: token by token, from where the decoder stopped.
+    #[inline(never)]
+    fn resume<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Frame<'a>>, DecodeError> {
         loop {
-            let Some(step) = self.decoder.advance(input)? else {
+            let Some(mark) = self.decoder.advance(input)? else {
                 return Ok(None);
             };
-            self.outer.note(&step);
-            if let Some(start) = step.push_start {
+            let place = self.decoder.place();
+            self.outer.note(mark, place);
+            if let Some(start) = place.push_start {
                 let bytes = &input[start..self.decoder.position()];
                 self.nested = walk(bytes);
                 return Ok(Some(self.nested.frame(bytes, true)));
@@ -137,14 +181,47 @@ impl FrameReader {
     }
 }
 
+/// A bulk string or small integer that is all there, and where it ends.
+#[inline]
+fn flat_item(input: &[u8], at: usize, limits: &Limits) -> Option<(Mark, usize)> {
+    let type_byte = *input.get(at)?;
+    let (number, start) = short_number(input, at + 1)?;
+    match type_byte {
+        b'$' if number <= limits.bulk_len_max => {
+            let end = start + number;
+            (input.get(end..end + 2)? == b"\r\n").then_some((Mark::Bulk(Span { start, end }), end + 2))
+        }
+        b':' => Some((Mark::Integer(number as i64), start)),
+        _ => None,
+    }
+}
+
+/// A number of up to [`SHORT_DIGITS_MAX`] digits without sign, and where its CRLF ends.
+#[inline]
+fn short_number(input: &[u8], start: usize) -> Option<(usize, usize)> {
+    let first = *input.get(start)?;
+    if !first.is_ascii_digit() {
+        return None;
+    }
+    let mut number = usize::from(first - b'0');
+    for at in start + 1..=start + SHORT_DIGITS_MAX {
+        match *input.get(at)? {
+            b'\r' => return (*input.get(at + 1)? == b'\n').then_some((number, at + 2)),
+            digit @ b'0'..=b'9' if number > 0 => number = number * 10 + usize::from(digit - b'0'),
+            _ => return None,
+        }
+    }
+    None
+}
+
 /// Notes a nested push from its own bytes: rare, so it is simply read again.
 #[cold]
 fn walk(bytes: &[u8]) -> Noted {
     let mut noted = Noted::EMPTY;
     let mut decoder = Decoder::new(Limits::CHECKED);
     // The bytes have been checked, so this ends with the frame and not with an error.
-    while let Ok(Some(step)) = decoder.advance(bytes) {
-        noted.note(&step);
+    while let Ok(Some(mark)) = decoder.advance(bytes) {
+        noted.note(mark, decoder.place());
         if decoder.frame_len().is_some() {
             break;
         }
@@ -153,11 +230,9 @@ fn walk(bytes: &[u8]) -> Noted {
 }
 
 /// One reply or push, borrowed from the receive buffer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Frame<'a> {
-    head: Token<'a>,
-    items: &'a [Mark; ITEMS_MAX],
-    item_count: u64,
+    noted: &'a Noted,
     bytes: &'a [u8],
     nested: bool,
 }
@@ -166,15 +241,15 @@ impl<'a> Frame<'a> {
     /// The value of a scalar, or the header of an aggregate.
     #[inline]
     pub fn head(&self) -> Token<'a> {
-        self.head
+        Token::resolve(self.noted.head, self.bytes)
     }
 
     /// The element at `index`, below [`ITEMS_MAX`]; an aggregate's header stands for the whole element. In a
     /// map keys and values alternate; the parts of a streamed string are its chunks.
     #[inline]
     pub fn item(&self, index: usize) -> Option<Token<'a>> {
-        if (index as u64) < self.item_count {
-            self.items.get(index).map(|&mark| Token::resolve(mark, self.bytes))
+        if (index as u64) < self.noted.item_count {
+            self.noted.items.get(index).map(|&mark| Token::resolve(mark, self.bytes))
         } else {
             None
         }
@@ -183,7 +258,7 @@ impl<'a> Frame<'a> {
     /// Elements of the frame, beyond [`ITEMS_MAX`] too; keys and values count one each. 0 for a scalar.
     #[inline]
     pub fn item_count(&self) -> u64 {
-        self.item_count
+        self.noted.item_count
     }
 
     /// Bytes that the caller consumes after this frame; 0 for a nested push, whose bytes lie inside a frame
@@ -213,6 +288,15 @@ impl<'a> Frame<'a> {
     }
 }
 
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("bytes", &format_args!("\"{}\"", self.bytes.escape_ascii()))
+            .field("nested", &self.nested)
+            .finish()
+    }
+}
+
 /// The tokens of a [`Frame`], in order; see [`Frame::tokens`].
 #[derive(Clone, Debug)]
 pub struct Tokens<'a> {
@@ -227,10 +311,10 @@ impl<'a> Iterator for Tokens<'a> {
     fn next(&mut self) -> Option<Token<'a>> {
         while !self.done {
             // The frame has been checked: only its end ends the walk.
-            let step = self.decoder.advance(self.bytes).ok().flatten()?;
+            let mark = self.decoder.advance(self.bytes).ok().flatten()?;
             self.done = self.decoder.frame_len().is_some();
-            if !step.auxiliary {
-                return Some(Token::resolve(step.mark, self.bytes));
+            if !self.decoder.place().auxiliary {
+                return Some(Token::resolve(mark, self.bytes));
             }
         }
         None

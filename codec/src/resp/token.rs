@@ -102,6 +102,7 @@ pub enum Token<'a> {
 impl<'a> Token<'a> {
     /// The bytes of a text-like scalar: simple and bulk strings and errors, big numbers, verbatim texts and
     /// chunks.
+    #[inline]
     pub fn bytes(&self) -> Option<&'a [u8]> {
         match *self {
             Self::Simple(bytes)
@@ -116,6 +117,7 @@ impl<'a> Token<'a> {
     }
 
     /// The text of an error reply, simple or bulk.
+    #[inline]
     pub fn error(&self) -> Option<&'a [u8]> {
         match *self {
             Self::Error(text) | Self::BulkError(text) => Some(text),
@@ -123,6 +125,7 @@ impl<'a> Token<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn resolve(mark: Mark, input: &'a [u8]) -> Self {
         match mark {
             Mark::Simple(span) => Self::Simple(span.of(input)),
