@@ -194,3 +194,6 @@ impl Grantor {
         self.capacity
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -40,6 +40,8 @@ pub mod host;
 pub mod idle;
 #[cfg(not(loom))]
 pub mod net;
+#[cfg(all(test, not(loom)))]
+mod random;
 #[cfg(not(loom))]
 pub mod ring;
 #[cfg(not(loom))]

@@ -318,3 +318,6 @@ impl fmt::Display for ClaimError {
 }
 
 impl Error for ClaimError {}
+
+#[cfg(test)]
+mod tests;

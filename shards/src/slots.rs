@@ -150,3 +150,6 @@ impl fmt::Display for Full {
 }
 
 impl Error for Full {}
+
+#[cfg(test)]
+mod tests;

@@ -5,15 +5,14 @@
 //! interleavings. The rings stand on `rtrb`, which is verified where it is developed; the models stand in
 //! an atomic for its published position.
 
-#[cfg(not(loom))]
+/// The standard one under loom too: loom's own only finds leaks, and aborts the process when a model that is
+/// meant to fail unwinds through it.
 pub use std::sync::Arc;
 #[cfg(not(loom))]
 pub use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 
-#[cfg(loom)]
-pub use loom::sync::Arc;
 #[cfg(loom)]
 pub use loom::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,

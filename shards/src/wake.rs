@@ -91,6 +91,19 @@ struct Shared {
     bell: Bell,
 }
 
+impl Shared {
+    /// Changes the flag and returns what it was.
+    ///
+    /// Every change is a read-modify-write, also where a plain store would do on paper: the changes then are
+    /// one chain in which each has seen the one before, so that a late waker's `false` cannot seem to come
+    /// after a new arming that it did not take. (Loom, which orders a store and a concurrent swap in both ways,
+    /// finds exactly that.) None of them is on a path that a message takes while the sleeper is awake.
+    #[inline]
+    fn set_sleeping(&self, sleeping: bool) -> bool {
+        self.sleeping.swap(sleeping, Ordering::AcqRel)
+    }
+}
+
 /// Makes a sleeper and the first of its wakers.
 ///
 /// # Errors
@@ -127,8 +140,8 @@ impl Sleeper {
     /// Costs a `membarrier` (some microseconds, and an interrupt for each running thread of the process) for
     /// [`Fence::Membarrier`], else a fence.
     pub fn arm(&mut self) {
-        self.shared.sleeping.store(true, Ordering::Relaxed);
-        // Between the store above and the caller's second look.
+        self.shared.set_sleeping(true);
+        // Between the flag above and the caller's second look.
         if self.asymmetric {
             membarrier::all_threads();
         } else {
@@ -140,7 +153,7 @@ impl Sleeper {
     /// will be in the eventfd, and at worst ends the next sleep early.
     #[inline]
     pub fn disarm(&mut self) {
-        self.shared.sleeping.store(false, Ordering::Relaxed);
+        self.shared.set_sleeping(false);
     }
 
     /// Empties the eventfd, so that it is no longer readable. Never between `arm` and the wait.
@@ -218,14 +231,14 @@ impl Waker {
     /// Of all who saw the flag, one rings.
     #[cold]
     fn ring_if_sleeping(&self) {
-        if self.shared.sleeping.swap(false, Ordering::Relaxed) {
+        if self.shared.set_sleeping(false) {
             self.shared.bell.ring();
         }
     }
 
     /// Rings whatever the flag says: for a stop or another event outside the rings. The next wait ends at once.
     pub fn wake(&self) {
-        self.shared.sleeping.store(false, Ordering::Relaxed);
+        self.shared.set_sleeping(false);
         self.shared.bell.ring();
     }
 

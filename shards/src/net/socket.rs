@@ -209,3 +209,32 @@ fn stream(family: AddressFamily) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     Ok(socket_with(family, SocketType::STREAM, flags, None)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use rustix::net::bind;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_is_connected_to_itself_is_refused() {
+        let fd = stream(AddressFamily::INET).unwrap();
+        bind(&fd, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let own = getsockname(&fd).unwrap();
+        match connect(&fd, &own) {
+            Ok(()) | Err(Errno::INPROGRESS) => {}
+            Err(error) => panic!("{error}"),
+        }
+        let socket = Socket { fd, is_tcp: true };
+        let error = loop {
+            match socket.finish_connect() {
+                Ok(false) => {}
+                Ok(true) => panic!("it took itself for its peer"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+}
