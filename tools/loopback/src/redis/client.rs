@@ -99,7 +99,8 @@ pub(super) struct Client {
     /// Full name of the command that was looked up last, for `CLIENT LIST`.
     pub(super) last_command: &'static str,
     pub(super) channels: BTreeSet<Arc<[u8]>>,
-    pub(super) patterns: BTreeSet<Arc<[u8]>>,
+    /// In the order in which they were subscribed, as in Redis, which searches them one by one as well.
+    pub(super) patterns: Vec<Arc<[u8]>>,
 
     pub(super) reader: RequestReader,
     /// The beginning of a command whose rest has not arrived.
@@ -126,7 +127,7 @@ impl Client {
             no_evict: false,
             last_command: "NULL",
             channels: BTreeSet::new(),
-            patterns: BTreeSet::new(),
+            patterns: Vec::new(),
             reader: RequestReader::default(),
             pending: Vec::new(),
             output: Output::default(),

@@ -108,26 +108,30 @@ pub(super) fn set(server: &mut Server, call: Call<'_>) {
 
 fn set_options(call: Call<'_>) -> Result<SetOptions, &'static str> {
     let mut options = SetOptions::default();
-    let mut unit_ms = None;
+    let mut expiry_option = None;
     let mut rest = call.args.from(3);
     while let Some(option) = rest.next() {
         let is = |name: &[u8]| option.eq_ignore_ascii_case(name);
+        let unit_ms = if is(b"EX") { 1000 } else { 1 };
         if is(b"NX") && !options.only_existing {
             options.only_new = true;
         } else if is(b"XX") && !options.only_new {
             options.only_existing = true;
         } else if is(b"GET") {
             options.answer_old = true;
-        } else if is(b"KEEPTTL") && unit_ms.is_none() {
+        } else if is(b"KEEPTTL") && expiry_option.is_none() {
             options.keep_expiry = true;
-        } else if (is(b"EX") || is(b"PX")) && unit_ms.is_none() && !options.keep_expiry {
-            let amount = rest.next().ok_or(SYNTAX_ERROR)?;
-            unit_ms = Some((if is(b"EX") { 1000 } else { 1 }, amount));
+        } else if (is(b"EX") || is(b"PX")) && !options.keep_expiry {
+            // The same option again replaces its amount; the other one is an error.
+            if expiry_option.is_some_and(|(other_ms, _)| other_ms != unit_ms) {
+                return Err(SYNTAX_ERROR);
+            }
+            expiry_option = Some((unit_ms, rest.next().ok_or(SYNTAX_ERROR)?));
         } else {
             return Err(SYNTAX_ERROR);
         }
     }
-    if let Some((unit_ms, amount)) = unit_ms {
+    if let Some((unit_ms, amount)) = expiry_option {
         options.expires_ns = Some(expiry(call.now_ns, unit_ms, amount)?);
     }
     Ok(options)

@@ -10,7 +10,7 @@
 //! What it implements it does as Redis 7.0.15 does on the wire, oddities included; everything else is an
 //! unknown command. It reads no clock and opens no socket: time is `now_ns`, an argument, in nanoseconds of
 //! any monotonic clock. The same calls give the same bytes; where Redis' order is that of a hash table
-//! (`PUBSUB CHANNELS`, `UNSUBSCRIBE` without arguments, matching patterns) it is that of the names here.
+//! (`PUBSUB CHANNELS`, `UNSUBSCRIBE` without arguments, the patterns that match) it is that of the names here.
 //!
 //! The contract: mutate (`accept`, `receive`, `sent`, `closed`), then drain [`Server::next_ready`]. For each
 //! client it names, send [`Server::output`], tell [`Server::sent`], and once the output is empty close the

@@ -203,12 +203,14 @@ impl Server {
                 return self.clients.reply(slot).error("ERR max number of subscriptions reached");
             }
             let client = self.clients.at_mut(slot);
-            let own = match kind {
-                Kind::Channel => &mut client.channels,
-                Kind::Pattern => &mut client.patterns,
-            };
-            if !own.contains(name) {
-                own.insert(self.subscriptions.add(kind, name, slot));
+            match kind {
+                Kind::Channel if !client.channels.contains(name) => {
+                    client.channels.insert(self.subscriptions.add(kind, name, slot));
+                }
+                Kind::Pattern if !client.patterns.iter().any(|own| **own == *name) => {
+                    client.patterns.push(self.subscriptions.add(kind, name, slot));
+                }
+                Kind::Channel | Kind::Pattern => {}
             }
             self.confirm(slot, kind.subscribed(), Some(name));
         }
@@ -225,26 +227,29 @@ impl Server {
             return;
         }
         let client = self.clients.at(slot);
-        let own = match kind {
-            Kind::Channel => &client.channels,
-            Kind::Pattern => &client.patterns,
+        let own: Vec<Arc<[u8]>> = match kind {
+            Kind::Channel => client.channels.iter().map(Arc::clone).collect(),
+            Kind::Pattern => client.patterns.clone(),
         };
         if own.is_empty() {
             return self.confirm(slot, kind.unsubscribed(), None);
         }
-        for name in own.clone() {
-            self.remove_subscription(slot, kind, &name);
-            self.confirm(slot, kind.unsubscribed(), Some(&name));
+        for name in &own {
+            self.remove_subscription(slot, kind, name);
+            self.confirm(slot, kind.unsubscribed(), Some(name));
         }
     }
 
     fn remove_subscription(&mut self, slot: Slot, kind: Kind, name: &[u8]) {
         let client = self.clients.at_mut(slot);
-        let own = match kind {
-            Kind::Channel => &mut client.channels,
-            Kind::Pattern => &mut client.patterns,
+        let removed = match kind {
+            Kind::Channel => client.channels.remove(name),
+            Kind::Pattern => {
+                let at = client.patterns.iter().position(|own| **own == *name);
+                at.map(|at| client.patterns.remove(at)).is_some()
+            }
         };
-        if own.remove(name) {
+        if removed {
             self.subscriptions.remove(kind, name, slot);
         }
     }

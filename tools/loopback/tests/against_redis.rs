@@ -1,0 +1,335 @@
+//! The same conversations with a real Redis 7.0, and random ones with both at once: equal bytes.
+//!
+//! These tests start `redis-server` from PATH themselves, on a free loopback port with a folder of its own.
+
+mod conversation;
+mod tcp_world;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use conversation::{Conversation, Setup};
+use ringwire_codec::resp::command;
+use ringwire_loopback::redis::{Options, Server};
+use tcp_world::{DEADLINE, Host, TcpWorld, ask};
+
+/// Another process may take the free port before `redis-server` has it: then there is another one.
+const START_ATTEMPTS: usize = 10;
+
+struct RealRedis {
+    process: Child,
+    folder: PathBuf,
+    addr: SocketAddr,
+    password: Option<String>,
+    reload: Option<JoinHandle<String>>,
+}
+
+impl RealRedis {
+    fn start(setup: &Setup) -> Self {
+        for _ in 0..START_ATTEMPTS {
+            if let Some(redis) = Self::try_start(setup) {
+                return redis;
+            }
+        }
+        panic!("redis-server does not start on a loopback port");
+    }
+
+    fn try_start(setup: &Setup) -> Option<Self> {
+        static FOLDERS: AtomicU32 = AtomicU32::new(0);
+        let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("ringwire-redis-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder can be created");
+        let port = {
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port is free");
+            free.local_addr().expect("it has an address").port()
+        };
+        let mut process = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(["--enable-debug-command", "yes", "--dir"])
+            .arg(&folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("this test compares with a real Redis 7.0: put `redis-server` on PATH ({error})")
+            });
+        let mut log = BufReader::new(process.stdout.take().expect("its output is piped"));
+        let mut line = String::new();
+        while !line.contains("Ready to accept connections") {
+            line.clear();
+            if log.read_line(&mut line).is_ok_and(|n| n == 0) {
+                let _ = process.wait();
+                let _ = std::fs::remove_dir_all(&folder);
+                return None;
+            }
+        }
+        // Nobody reads on; a log that cannot be written stops nothing in Redis.
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        for (name, password) in &setup.users {
+            let rule = format!(">{password}");
+            ask(addr, &[&["ACL", "SETUSER", name, "on", &rule, "~*", "&*", "+@all"]]);
+        }
+        if let Some(password) = &setup.password {
+            ask(addr, &[&["CONFIG", "SET", "requirepass", password]]);
+        }
+        let password = setup.password.clone();
+        Some(Self { process, folder, addr, password, reload: None })
+    }
+
+    /// Stretches the loading of a data set until it is told to go on.
+    fn begin_loading(&mut self) {
+        let addr = self.addr;
+        for setting in [
+            &["DEBUG", "POPULATE", "2000"][..],
+            &["CONFIG", "SET", "key-load-delay", "1000"],
+            &["CONFIG", "SET", "loading-process-events-interval-bytes", "1024"],
+        ] {
+            assert_eq!(ask(addr, &[setting]), "OK", "{setting:?}");
+        }
+        self.reload = Some(std::thread::spawn(move || ask(addr, &[&["DEBUG", "RELOAD"]])));
+        let deadline = Instant::now() + DEADLINE;
+        while !ask(addr, &[&["PING"]]).starts_with("LOADING") {
+            assert!(Instant::now() < deadline, "Redis does not load");
+        }
+    }
+}
+
+impl Host for RealRedis {
+    fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    fn set(&mut self, what: &str, to: &str) {
+        match (what, to) {
+            // Nobody listens on port 1: a replica whose link is down.
+            ("role", "replica") => drop(ask(self.addr, &[&["REPLICAOF", "127.0.0.1", "1"]])),
+            ("role", "primary") => drop(ask(self.addr, &[&["REPLICAOF", "NO", "ONE"]])),
+            ("loading", "yes") => self.begin_loading(),
+            ("loading", "no") => {
+                ask(self.addr, &[&["CONFIG", "SET", "key-load-delay", "0"]]);
+                let reload = self.reload.take().expect("it is loading");
+                assert_eq!(reload.join().expect("DEBUG RELOAD is answered"), "OK");
+            }
+            _ => panic!("what is {what} {to}?"),
+        }
+    }
+
+    fn client_list(&mut self) -> String {
+        match &self.password {
+            Some(password) => ask(self.addr, &[&["AUTH", password], &["CLIENT", "LIST"]]),
+            None => ask(self.addr, &[&["CLIENT", "LIST"]]),
+        }
+    }
+}
+
+impl Drop for RealRedis {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[test]
+fn conversations_are_those_of_a_real_redis() {
+    for conversation in Conversation::all() {
+        let redis = RealRedis::start(&conversation.setup);
+        conversation.play(&mut TcpWorld::new(redis));
+    }
+}
+
+/// The real server and the state machine, fed the same bytes.
+struct Both {
+    redis: RealRedis,
+    server: Server,
+}
+
+impl Both {
+    fn start() -> Self {
+        let setup = Setup::default();
+        Self { redis: RealRedis::start(&setup), server: Server::new(Options::default()) }
+    }
+
+    /// What each answers to a connection that sends `input` and then closes its half.
+    fn answers(&mut self, input: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        let mut stream = TcpStream::connect(self.redis.addr).expect("Redis accepts");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout can be set");
+        stream.write_all(input).expect("Redis reads");
+        stream.shutdown(Shutdown::Write).expect("a connection can be half closed");
+        let mut theirs = Vec::new();
+        stream.read_to_end(&mut theirs).expect("Redis closes in its turn");
+
+        let client = self.server.accept(0, "127.0.0.1:50000");
+        self.server.receive(0, client, input);
+        let ours = self.server.output(client).to_vec();
+        self.server.closed(client);
+        (mask_ids(&theirs), mask_ids(&ours))
+    }
+
+    fn compare(&mut self, input: &[u8], context: &str) {
+        let (theirs, ours) = self.answers(input);
+        let same = theirs.iter().zip(&ours).take_while(|(theirs, ours)| theirs == ours).count();
+        assert!(
+            theirs == ours,
+            "{context}: after {same} equal bytes\nRedis {}\nhere  {}\ninput {}",
+            theirs[same.saturating_sub(40)..].escape_ascii(),
+            ours[same.saturating_sub(40)..].escape_ascii(),
+            input.escape_ascii()
+        );
+    }
+}
+
+/// `HELLO` answers the client's id, which counts connections that the two do not share.
+fn mask_ids(bytes: &[u8]) -> Vec<u8> {
+    let marker = b"$2\r\nid\r\n:";
+    let mut masked = Vec::new();
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(marker.len()).position(|window| window == marker) {
+        let (before, after) = rest.split_at(at + marker.len());
+        masked.extend_from_slice(before);
+        let digits = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        rest = &after[digits..];
+    }
+    masked.extend_from_slice(rest);
+    masked
+}
+
+/// A small generator of pseudo-random numbers (xorshift64*): a seed replays a failure.
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % bound
+    }
+
+    fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+        from[self.below(from.len())]
+    }
+}
+
+/// Words that a command's arguments are made of. One channel and one pattern: where there are several, Redis'
+/// order is its hash table's.
+const WORDS: &[&str] =
+    &["", "a", "k", "0", "1", "2", "3", "-1", "x y", "default", "AUTH", "SETNAME", "foo", "\r\n", "16", "\0"];
+
+fn random_command(random: &mut Random) -> Vec<&'static str> {
+    let mut words = match random.below(16) {
+        0 => vec!["SUBSCRIBE", "a"],
+        1 => vec!["PSUBSCRIBE", "a*"],
+        2 => vec!["UNSUBSCRIBE"],
+        3 => vec!["punsubscribe"],
+        4 | 5 => vec!["PUBLISH", random.pick(WORDS), random.pick(WORDS)],
+        6 => vec!["HELLO", random.pick(&["2", "3", "4", "x"])],
+        7 => vec!["CLIENT", "REPLY", random.pick(&["ON", "ON", "OFF", "SKIP", "x"])],
+        8 => vec!["CLIENT", random.pick(&["SETNAME", "GETNAME", "NO-EVICT", "FOO", "KILL"])],
+        9 => vec!["PUBSUB", random.pick(&["CHANNELS", "NUMSUB", "NUMPAT", "FOO"])],
+        10 => vec!["SET", random.pick(WORDS), random.pick(WORDS)],
+        11 => vec![random.pick(&["GET", "DEL", "EXISTS", "ECHO", "SELECT"]), random.pick(WORDS)],
+        12 => vec![random.pick(&["PING", "ROLE", "AUTH", "RESET", "NOSUCH"])],
+        _ => vec![random.pick(&["PING", "ping", "GET", "ECHO", "SELECT", "PUBLISH"])],
+    };
+    if words[0] == "SET" {
+        for _ in 0..random.below(4) {
+            let option =
+                random.pick(&["NX", "XX", "GET", "KEEPTTL", "EX 100", "px 100000", "EX 0", "EX x", "EX"]);
+            words.extend(option.split(' '));
+        }
+    } else if random.below(3) == 0 && !words[0].ends_with("SUBSCRIBE") {
+        words.extend((0..random.below(4)).map(|_| random.pick(WORDS)));
+    }
+    words
+}
+
+fn random_session(random: &mut Random, keep: fn(&[&str]) -> bool) -> Vec<u8> {
+    let mut input = Vec::new();
+    for _ in 0..1 + random.below(30) {
+        let words = random_command(random);
+        if keep(&words) {
+            let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+            command(&mut input, &words);
+        }
+    }
+    input
+}
+
+/// Sessions of each kind: a few seconds' worth.
+const SESSIONS: u64 = 1500;
+
+#[test]
+fn random_sessions_get_the_bytes_of_a_real_redis() {
+    let mut both = Both::start();
+    for seed in 0..SESSIONS {
+        let input = random_session(&mut Random::new(seed), |_| true);
+        both.compare(&input, &format!("seed {seed}"));
+    }
+}
+
+#[test]
+fn damaged_sessions_get_the_bytes_of_a_real_redis() {
+    let mut both = Both::start();
+    for seed in 0..SESSIONS {
+        let random = &mut Random::new(seed);
+        // Damage can make a second channel of the one, whose order in these answers is not Redis' to promise.
+        let mut input = random_session(random, |words| {
+            !words.starts_with(&["UNSUBSCRIBE"]) && !words.starts_with(&["PUBSUB", "CHANNELS"])
+        });
+        command(&mut input, &[b"PING"]);
+        for _ in 0..1 + random.below(4) {
+            let at = random.below(input.len());
+            let byte =
+                random.pick(&[b"\r", b"\n", b"\0", b"$", b"*", b"-", b"1", b"9", b" ", b"\"", b"x"])[0];
+            match random.below(3) {
+                0 => input[at] = byte,
+                1 => input.insert(at, byte),
+                _ => drop(input.remove(at)),
+            }
+        }
+        both.compare(&input, &format!("seed {seed}"));
+    }
+}
+
+#[test]
+fn random_inline_commands_get_the_bytes_of_a_real_redis() {
+    const PIECES: &[&str] = &[
+        "PING", "ECHO", "GET", "a", " ", " ", "\t", "\r\n", "\n", "\r\n", "\"", "'", "\\", "\\x41", "\\n",
+        "\\\"", "\x0b", "\x0c", "\\'", "\0", "*", "$", "1",
+    ];
+    let mut both = Both::start();
+    for seed in 0..SESSIONS {
+        let random = &mut Random::new(seed);
+        let input: String = (0..1 + random.below(40)).map(|_| random.pick(PIECES)).collect();
+        both.compare(input.as_bytes(), &format!("seed {seed}"));
+    }
+}
+
+#[test]
+fn random_patterns_match_as_in_a_real_redis() {
+    const ALPHABET: &[u8] = b"aabc-[]^\\**?\x80\xff";
+    let mut both = Both::start();
+    for seed in 0..SESSIONS {
+        let random = &mut Random::new(seed);
+        let mut input = Vec::new();
+        command(&mut input, &[b"HELLO", b"3"]);
+        for _ in 0..20 {
+            let mut text = |most| -> Vec<u8> {
+                (0..random.below(most)).map(|_| ALPHABET[random.below(ALPHABET.len())]).collect()
+            };
+            let (pattern, channel) = (text(8), text(5));
+            command(&mut input, &[b"PSUBSCRIBE", &pattern]);
+            command(&mut input, &[b"PUBLISH", &channel, b"x"]);
+            command(&mut input, &[b"PUNSUBSCRIBE", &pattern]);
+        }
+        both.compare(&input, &format!("seed {seed}"));
+    }
+}
