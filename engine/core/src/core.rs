@@ -236,13 +236,13 @@ impl Core {
         self.touched(connection);
     }
 
-    /// The driver lost a connection, or could not open it; it has closed its socket.
-    pub fn disconnected(&mut self, now: Now, connection: ConnectionId, error: LinkError) {
-        let Endpoint { settings, publish, subscribe } =
-            &mut self.endpoints[usize::from(connection.endpoint().0)];
+    /// The driver lost a connection, or could not open it; it has closed its socket. What was received before is
+    /// still decoded: an answer that came before the end is an answer.
+    pub fn disconnected(&mut self, connection: ConnectionId, error: LinkError) {
+        let endpoint = &mut self.endpoints[usize::from(connection.endpoint().0)];
         match connection.role() {
-            Role::Publish => publish.down(now.mono_ns, error, settings, &mut self.random),
-            Role::Subscribe => subscribe.down(now.mono_ns, error, settings, &mut self.random),
+            Role::Publish => endpoint.publish.link().lost(error),
+            Role::Subscribe => endpoint.subscribe.link().lost(error),
         }
         self.busy.put(connection);
     }

@@ -50,7 +50,8 @@ impl ConnectionId {
         usize::from(self.0)
     }
 
-    pub(crate) fn from_index(index: usize) -> Self {
+    /// The connection with this number.
+    pub fn from_index(index: usize) -> Self {
         Self(index as u16)
     }
 }

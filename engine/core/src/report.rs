@@ -91,6 +91,25 @@ pub struct Report {
 
 const _: () = assert!(size_of::<Report>() == 64);
 
+impl Default for Report {
+    /// What fills a report ring before its first report: no message at all.
+    fn default() -> Self {
+        Self {
+            sequence: 0,
+            tag: 0,
+            intended_ns: 0,
+            at_ns: 0,
+            broker_timestamp_ms: 0,
+            detail: [0; 16],
+            channel: 0,
+            leg: 0,
+            outcome: Outcome::NotSent,
+            reason: Reason::None,
+            reserved: 0,
+        }
+    }
+}
+
 impl Report {
     /// How many subscriptions the server counted for a delivered `PUBLISH` on its own node (a channel and a
     /// pattern that both match count 2), or how many local subscriptions took the message.

@@ -151,3 +151,23 @@ pub struct Counters {
     /// Error replies to messages.
     pub errors: u64,
 }
+
+impl Counters {
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            accepted: self.accepted + other.accepted,
+            delivered: self.delivered + other.delivered,
+            not_sent: self.not_sent + other.not_sent,
+            unknown: self.unknown + other.unknown,
+            in_flight: self.in_flight + other.in_flight,
+            in_flight_bytes: self.in_flight_bytes + other.in_flight_bytes,
+            reconnects: self.reconnects + other.reconnects,
+            unfenced: self.unfenced + other.unfenced,
+            received: self.received + other.received,
+            dropped: self.dropped + other.dropped,
+            errors: self.errors + other.errors,
+        }
+    }
+}

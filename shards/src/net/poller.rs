@@ -48,6 +48,11 @@ pub struct Events {
     buffer: Vec<epoll::Event>,
 }
 
+// SAFETY: the kernel's event holds a union of a number and a pointer. This module only ever puts numbers there, and
+// never makes or follows a pointer.
+#[allow(unsafe_code)]
+unsafe impl Send for Events {}
+
 impl Events {
     /// Room for `capacity` answers, at least one. More descriptors than that are told in turn: the kernel
     /// rotates its list.

@@ -52,6 +52,8 @@ pub(crate) struct Link {
     established: u64,
     announced: EndpointState,
     last_error: Option<LinkError>,
+    /// The driver lost the connection: what came before that is decoded first.
+    gone: Option<LinkError>,
     pub(crate) since_ns: u64,
     pub(crate) last_received_ns: u64,
 }
@@ -70,6 +72,7 @@ impl Link {
             established: 0,
             announced: EndpointState::Disconnected,
             last_error: None,
+            gone: None,
             since_ns: 0,
             last_received_ns: 0,
         }
@@ -129,7 +132,7 @@ impl Link {
 
     /// The driver opened the connection: the greeting begins.
     pub(crate) fn connected(&mut self, now_ns: u64, predecessor: Option<Identity>, settings: &RedisSettings) {
-        if !matches!(self.state, State::Connecting { .. }) {
+        if !matches!(self.state, State::Connecting { .. }) || self.is_gone() {
             return;
         }
         self.state = State::Greeting { deadline_ns: now_ns + settings.connect_timeout_ns };
@@ -179,6 +182,22 @@ impl Link {
         assert!(self.greeting_sent <= self.greeting.len(), "the driver reports more bytes than it was lent");
     }
 
+    /// The driver lost the connection, or could not open it.
+    pub(crate) fn lost(&mut self, error: LinkError) {
+        if self.state != State::Idle {
+            self.gone = Some(error);
+        }
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.is_some()
+    }
+
+    /// Why the connection is gone, once everything that came over it is decoded.
+    pub(crate) fn take_gone(&mut self) -> Option<LinkError> {
+        self.gone.take()
+    }
+
     /// The connection is gone, or could not be had: wait, then try again.
     pub(crate) fn down(
         &mut self,
@@ -192,6 +211,7 @@ impl Link {
         self.attempts = self.attempts.saturating_add(1);
         self.state = State::Waiting { until_ns: now_ns + delay };
         self.last_error = Some(error);
+        self.gone = None;
         self.handshake = None;
         self.greeting.clear();
         self.greeting_sent = 0;

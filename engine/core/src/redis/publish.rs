@@ -140,7 +140,9 @@ impl PublishLane {
 
     /// What the driver may send now.
     pub(crate) fn output(&self) -> &[u8] {
-        if self.link.is_greeting() {
+        if self.link.is_gone() {
+            &[]
+        } else if self.link.is_greeting() {
             self.link.greeting()
         } else if self.link.is_ready() {
             self.output.unsent()
@@ -237,14 +239,25 @@ impl PublishLane {
         outlet: &mut impl Outlet,
     ) -> bool {
         let mut more = self.settle(now_ns, SETTLE_PER_POLL, outlet);
-        if let Err(error) = self.check(now_ns, settings, outlet).and_then(|()| {
-            let decoded = self.decode(now_ns, settings, outlet)?;
-            more |= decoded;
-            Ok(())
-        }) {
-            outlet.close(self.link.connection);
-            self.down(now_ns, error, settings, random);
-            more = true;
+        let turn = match self.check(now_ns, settings, outlet) {
+            Ok(()) => self.decode(now_ns, settings, outlet),
+            Err(error) => Err(error),
+        };
+        match turn {
+            Ok(true) => more = true,
+            Ok(false) => {
+                if let Some(error) = self.link.take_gone() {
+                    self.down(now_ns, error, settings, random);
+                    more = true;
+                }
+            }
+            Err(error) => {
+                if !self.link.is_gone() {
+                    outlet.close(self.link.connection);
+                }
+                self.down(now_ns, error, settings, random);
+                more = true;
+            }
         }
         self.link.announce(now_ns, outlet);
         more
@@ -339,6 +352,9 @@ impl PublishLane {
         outlet: &mut impl Outlet,
     ) -> Result<(), LinkError> {
         if self.lost > 0 {
+            return Ok(());
+        }
+        if self.link.is_gone() {
             return Ok(());
         }
         if !self.link.is_ready() {

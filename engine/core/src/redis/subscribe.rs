@@ -142,7 +142,9 @@ impl SubscribeLane {
     }
 
     pub(crate) fn output(&self) -> &[u8] {
-        if self.link.is_greeting() {
+        if self.link.is_gone() {
+            &[]
+        } else if self.link.is_greeting() {
             self.link.greeting()
         } else if self.link.is_ready() {
             self.output.unsent()
@@ -263,12 +265,23 @@ impl SubscribeLane {
         outlet: &mut impl Outlet,
     ) -> bool {
         let mut more = false;
-        if let Err(error) = self.check(now_ns, settings, outlet).and_then(|()| {
-            more = self.decode(now_ns, settings, table, outlet)?;
-            Ok(())
-        }) {
-            outlet.close(self.link.connection);
-            self.down(now_ns, error, settings, random);
+        let turn = match self.check(now_ns, settings, outlet) {
+            Ok(()) => self.decode(now_ns, settings, table, outlet),
+            Err(error) => Err(error),
+        };
+        match turn {
+            Ok(true) => more = true,
+            Ok(false) => {
+                if let Some(error) = self.link.take_gone() {
+                    self.down(now_ns, error, settings, random);
+                }
+            }
+            Err(error) => {
+                if !self.link.is_gone() {
+                    outlet.close(self.link.connection);
+                }
+                self.down(now_ns, error, settings, random);
+            }
         }
         more |= self.resubscribe(now_ns);
         self.link.announce(now_ns, outlet);
@@ -326,6 +339,9 @@ impl SubscribeLane {
         settings: &RedisSettings,
         outlet: &mut impl Outlet,
     ) -> Result<(), LinkError> {
+        if self.link.is_gone() {
+            return Ok(());
+        }
         if !self.link.is_ready() {
             match self.link.due(now_ns, settings) {
                 Due::Connect => outlet.connect(self.link.connection),

@@ -1,0 +1,526 @@
+//! The engine: starts the shards, opens what the application uses, and ends it all in order.
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::unbounded;
+use ringwire_core::channel::{LEGS_MAX, NAME_LEN_MAX, shard_of};
+use ringwire_core::{Channel as CoreChannel, Core, Counters, EndpointId, EndpointState, Role};
+use ringwire_shards::clock::monotonic_ns;
+use ringwire_shards::credit::{Amount, credit};
+use ringwire_shards::host::{self, HostHandle};
+use ringwire_shards::net::{Interest, Poller};
+use ringwire_shards::ring::frame_ring;
+use ringwire_shards::slots::slot_ring;
+use ringwire_shards::wake::{Fence, sleeper};
+
+use crate::channel::{Channel, Opened};
+use crate::config::{Config, ConfigError, Location};
+use crate::connection::{Connections, SLEEPER_TOKEN};
+use crate::host_shard::HostShard;
+use crate::ports::{Leftover, PublisherPort, SubscriberPort};
+use crate::publisher::{Lane, Publisher};
+use crate::reports::{ReportLane, Reports};
+use crate::resolver;
+use crate::shard::{Parts, Shard};
+use crate::shared::{Command, EndpointShared, Phase, ShardShared, Shared};
+use crate::subscriber::Subscriber;
+
+/// How often [`Engine::wait_ready`] and [`Engine::shutdown`] look: far below what a person or a connect notices.
+const LOOK_EVERY: Duration = Duration::from_micros(200);
+/// What a shard may need beyond the shutdown deadline to give the outcomes and close its sockets.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// A running engine. `Send + Sync`: opening and asking work from any thread; publishing, reports and subscriptions
+/// go through handles that belong to one thread each.
+///
+/// Dropping it shuts it down without flushing: what is not sent by then is reported so.
+pub struct Engine {
+    shared: Arc<Shared>,
+    hosts: std::sync::Mutex<Vec<HostHandle>>,
+    /// Shards that the application drives, until it takes them.
+    host_driven: std::sync::Mutex<Vec<Option<HostShard>>>,
+    hosted_by: Vec<String>,
+}
+
+/// Why an engine did not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartError {
+    /// A setting cannot be.
+    Config(ConfigError),
+    /// The system refused a thread, a descriptor or memory.
+    System(String),
+    /// A shard's host could not be started: the core is not allowed, or glommio has no io_uring.
+    Host(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => write!(f, "configuration: {error}"),
+            Self::System(words) | Self::Host(words) => f.write_str(words),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<ConfigError> for StartError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<std::io::Error> for StartError {
+    fn from(error: std::io::Error) -> Self {
+        Self::System(format!("the system refused a descriptor or a thread (ulimit -n, ulimit -u): {error}"))
+    }
+}
+
+/// Why something could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// A name has 1 to 1024 bytes.
+    BadName {
+        /// What was given, in bytes.
+        len: usize,
+    },
+    /// The engine was shut down.
+    Closed,
+    /// A shard failed; [`Engine::failure`] says why.
+    Failed,
+    /// With several endpoints, a pattern needs the name of one.
+    EndpointNeeded,
+    /// There is no such endpoint.
+    UnknownEndpoint(String),
+    /// The system refused a descriptor.
+    System(String),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadName { len } => {
+                write!(f, "a name of {len} bytes: channels and patterns have 1 to {NAME_LEN_MAX}")
+            }
+            Self::Closed => f.write_str("the engine was shut down"),
+            Self::Failed => f.write_str("a shard of the engine failed; see Engine::failure"),
+            Self::EndpointNeeded => {
+                f.write_str("with several endpoints a pattern needs the name of one: subscribe_pattern_at")
+            }
+            Self::UnknownEndpoint(name) => write!(f, "no endpoint is called `{name}`"),
+            Self::System(words) => write!(f, "the system refused a descriptor (ulimit -n): {words}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<std::io::Error> for OpenError {
+    fn from(error: std::io::Error) -> Self {
+        Self::System(error.to_string())
+    }
+}
+
+pub(crate) fn running(shared: &Shared) -> Result<(), OpenError> {
+    match shared.phase() {
+        Phase::Running => Ok(()),
+        Phase::Closed => Err(OpenError::Closed),
+        Phase::Failed => Err(OpenError::Failed),
+    }
+}
+
+/// One endpoint, all shards together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointReport {
+    /// Its name in the configuration.
+    pub name: String,
+    /// State of the connections for publishing: the worst of those that are in use.
+    pub publish: EndpointState,
+    /// State of the connections for subscriptions: the worst of those that are in use.
+    pub subscribe: EndpointState,
+    /// What went wrong last, where something is not connected.
+    pub last_error: Option<String>,
+    /// Counts since the start.
+    pub counters: Counters,
+}
+
+/// How a shutdown went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShutdownReport {
+    /// Every message that the shards had accepted was answered before the deadline.
+    pub flushed: bool,
+    /// Outcomes *delivered* since the shutdown began.
+    pub delivered: u64,
+    /// Outcomes *not sent* since the shutdown began.
+    pub not_sent: u64,
+    /// Outcomes *unknown* since the shutdown began.
+    pub unknown: u64,
+}
+
+impl Engine {
+    /// Starts the shards. It does not wait for connections: see [`Engine::wait_ready`].
+    ///
+    /// # Errors
+    /// [`StartError`], with no thread left behind.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        config.checked()?;
+        let needs_names = config.endpoints.iter().any(|it| matches!(it.location, Location::Name(..)));
+        let resolver = if needs_names { Some(resolver::start()?) } else { None };
+        let mut prepared = Vec::new();
+        let mut shards = Vec::new();
+        for _ in 0..config.shards {
+            // A shard that only spins is never asleep; one that parks pays for the fence itself.
+            let (sleeper, waker) = sleeper(Fence::Membarrier)?;
+            let poller = Poller::new()?;
+            poller.add(sleeper.fd(), SLEEPER_TOKEN, Interest::Read)?;
+            let (commands, received) = unbounded();
+            let endpoints = config.endpoints.iter().map(|_| EndpointShared::default()).collect();
+            let shard = Arc::new(ShardShared {
+                commands,
+                waker,
+                endpoints,
+                bus: EndpointShared::default(),
+                commands_given: 0.into(),
+                commands_done: 0.into(),
+                is_ready: true.into(),
+                is_finished: false.into(),
+            });
+            shards.push(shard.clone());
+            prepared.push((shard, sleeper, poller, received));
+        }
+        let shared = Arc::new(Shared::new(config, shards));
+        let mut engine = Self {
+            shared: shared.clone(),
+            hosts: Vec::new().into(),
+            host_driven: Vec::new().into(),
+            hosted_by: Vec::new(),
+        };
+        for (index, (shard, sleeper, poller, commands)) in prepared.into_iter().enumerate() {
+            let config = &shared.config;
+            let settings = config.endpoints.iter().map(|endpoint| endpoint.settings.clone()).collect();
+            let locations = config.endpoints.iter().map(|endpoint| endpoint.location.clone()).collect();
+            // Shards and processes must not come back in step.
+            let seed = monotonic_ns() ^ ((index as u64) << 48) ^ (u64::from(std::process::id()) << 24);
+            let parts = Parts {
+                core: Core::new(settings, seed),
+                connections: Connections::new(locations, poller, resolver.clone(), &shard),
+                commands,
+                sleeper,
+                idle: config.idle,
+                engine: shared.clone(),
+                shared: shard,
+            };
+            engine.place(index, parts)?;
+        }
+        Ok(engine)
+    }
+
+    fn place(&mut self, index: usize, parts: Parts) -> Result<(), StartError> {
+        let config = &self.shared.config;
+        let hosts = self.hosts.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let driven = self.host_driven.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if config.host_driven {
+            driven.push(Some(HostShard::new(Shard::new(parts))));
+            self.hosted_by.push("the application's thread".to_owned());
+            return Ok(());
+        }
+        let core = config.cores.get(index).copied();
+        let host = host::spawn(format!("ringwire-s{index}"), core, config.host, move || Shard::new(parts))
+            .map_err(|error| StartError::Host(format!("shard {index}: {error}")))?;
+        let place = core.map_or_else(|| "not pinned".to_owned(), |core| format!("core {core}"));
+        let fallback = host.fallback().map_or_else(String::new, |reason| format!(" ({reason})"));
+        self.hosted_by.push(format!("{}, {place}{fallback}", host.kind()));
+        hosts.push(host);
+        Ok(())
+    }
+
+    /// What hosts each shard, in words: `glommio, core 3`.
+    pub fn hosted_by(&self) -> &[String] {
+        &self.hosted_by
+    }
+
+    /// Takes shard `index` of a host-driven engine, once: the caller's thread drives it from then on.
+    pub fn take_shard(&self, index: usize) -> Option<HostShard> {
+        let mut shards = self.host_driven.lock().unwrap_or_else(PoisonError::into_inner);
+        shards.get_mut(index)?.take()
+    }
+
+    /// Opens a channel: its legs are resolved by the routes, once. Opening it again gives the same channel.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the name is empty or too long, or the engine was shut down.
+    pub fn channel(&self, name: impl AsRef<[u8]>) -> Result<Channel, OpenError> {
+        let name = name.as_ref();
+        if name.is_empty() || name.len() > NAME_LEN_MAX {
+            return Err(OpenError::BadName { len: name.len() });
+        }
+        running(&self.shared)?;
+        let mut registry = self.shared.registry();
+        if let Some(opened) = registry.by_name.get(name) {
+            return Ok(Channel { opened: opened.clone() });
+        }
+        let index = registry.channels.len() as u32;
+        let legs = self.shared.config.legs(name);
+        let shard = shard_of(name, self.shared.shards.len());
+        let opened = Arc::new(Opened {
+            engine: self.shared.id,
+            index,
+            name: name.into(),
+            shard,
+            rejects: Opened::rejects(&legs),
+            legs: legs.clone(),
+        });
+        registry.channels.push(opened.clone());
+        registry.by_name.insert(name.into(), opened.clone());
+        // Told while the registry is held: whoever opens the channel again finds the shard told.
+        self.shared.shards[shard].command(Command::Channel(CoreChannel { index, name: name.into(), legs }));
+        Ok(Channel { opened })
+    }
+
+    /// Makes a publisher with reports.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the engine was shut down or the system has no descriptor left.
+    pub fn publisher(&self) -> Result<(Publisher, Reports), OpenError> {
+        let (publisher, reports) = self.open_publisher(true)?;
+        reports.map(|reports| (publisher, reports)).ok_or(OpenError::Closed)
+    }
+
+    /// Makes a publisher without reports: what becomes of its messages is only counted.
+    ///
+    /// # Errors
+    /// As [`Engine::publisher`].
+    pub fn publisher_without_reports(&self) -> Result<Publisher, OpenError> {
+        Ok(self.open_publisher(false)?.0)
+    }
+
+    fn open_publisher(&self, with_reports: bool) -> Result<(Publisher, Option<Reports>), OpenError> {
+        running(&self.shared)?;
+        let config = &self.shared.config;
+        let (reports_sleeper, reports_waker) = sleeper(Fence::Full)?;
+        let (credit_sleeper, credit_waker) = sleeper(Fence::Full)?;
+        let id = {
+            let mut registry = self.shared.registry();
+            registry.publishers += 1;
+            registry.publishers - 1
+        };
+        // A message's reports are all or nothing: there are slots for the legs of one at least.
+        let slots = config.credit_messages.max(LEGS_MAX as u32);
+        let capacity =
+            Amount { messages: u64::from(config.credit_messages), bytes: u64::from(config.credit_bytes) };
+        let mut lanes = Vec::new();
+        let mut report_lanes = Vec::new();
+        for shard in &self.shared.shards {
+            let (writer, reader) =
+                frame_ring(config.ring_bytes).map_err(|error| OpenError::System(error.to_string()))?;
+            let (credits, grantors): (Vec<_>, Vec<_>) =
+                config.endpoints.iter().map(|_| credit(capacity)).unzip();
+            let leftover = Leftover::default();
+            let mut lane = Lane { ring: writer, credits: credits.into(), slots: None, shard: shard.clone() };
+            let mut port = Box::new(PublisherPort {
+                id,
+                grantors: grantors.into(),
+                reports: None,
+                reports_waker: reports_waker.clone(),
+                credit_waker: credit_waker.clone(),
+                leftover: leftover.clone(),
+                is_dirty: false,
+            });
+            if with_reports {
+                let (report_writer, ring) = slot_ring(slots as usize);
+                let (account, slots) = credit(Amount { messages: u64::from(slots), bytes: 0 });
+                lane.slots = Some(account);
+                port.reports = Some(report_writer);
+                report_lanes.push(ReportLane { ring, slots, leftover });
+            }
+            shard.command(Command::Publisher(port, reader));
+            lanes.push(lane);
+        }
+        let publisher = Publisher {
+            shared: self.shared.clone(),
+            lanes: lanes.into(),
+            next_sequence: 0,
+            sleeper: credit_sleeper,
+        };
+        let reports = with_reports.then(|| Reports {
+            shared: self.shared.clone(),
+            lanes: report_lanes.into(),
+            sleeper: reports_sleeper,
+            slots_waker: credit_waker,
+            first: 0,
+        });
+        Ok((publisher, reports))
+    }
+
+    /// Makes a subscriber, with no subscription yet.
+    ///
+    /// # Errors
+    /// As [`Engine::publisher`].
+    pub fn subscriber(&self) -> Result<Subscriber, OpenError> {
+        running(&self.shared)?;
+        let (sleeper, waker) = sleeper(Fence::Full)?;
+        let id = {
+            let mut registry = self.shared.registry();
+            registry.subscribers += 1;
+            registry.subscribers - 1
+        };
+        let mut rings = Vec::new();
+        for shard in &self.shared.shards {
+            let (ring, reader) = frame_ring(self.shared.config.subscriber_ring_bytes)
+                .map_err(|error| OpenError::System(error.to_string()))?;
+            let port = SubscriberPort { id, ring, waker: waker.clone(), is_dirty: false };
+            shard.command(Command::Subscriber(Box::new(port)));
+            rings.push(reader);
+        }
+        Ok(Subscriber::new(self.shared.clone(), id, rings.into(), sleeper))
+    }
+
+    /// Whether every connection that an open channel or subscription needs is there, and every subscription is in
+    /// force.
+    pub fn is_ready(&self) -> bool {
+        self.shared.phase() == Phase::Running && self.shared.shards.iter().all(|shard| shard.is_ready())
+    }
+
+    /// Waits for [`Engine::is_ready`]; answers whether it came to be within `timeout`. [`Engine::status`] says what
+    /// is missing. A host-driven engine is not driven meanwhile.
+    pub fn wait_ready(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        while !self.is_ready() {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline)
+                || self.shared.phase() != Phase::Running
+            {
+                return false;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        true
+    }
+
+    /// Every endpoint in the order of the configuration, all shards together. Costs the shards nothing.
+    pub fn status(&self) -> Vec<EndpointReport> {
+        let endpoints = self.shared.config.endpoints.iter().enumerate();
+        endpoints.map(|(index, endpoint)| self.endpoint_status(index, &endpoint.name)).collect()
+    }
+
+    fn endpoint_status(&self, index: usize, name: &str) -> EndpointReport {
+        let mut report = EndpointReport {
+            name: name.to_owned(),
+            publish: EndpointState::Disconnected,
+            subscribe: EndpointState::Disconnected,
+            last_error: None,
+            counters: Counters::default(),
+        };
+        for shard in &self.shared.shards {
+            let endpoint = &shard.endpoints[index];
+            report.publish = worse(report.publish, endpoint.state(Role::Publish));
+            report.subscribe = worse(report.subscribe, endpoint.state(Role::Subscribe));
+            let error = endpoint.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            report.last_error = report.last_error.or(error);
+            report.counters = report.counters.plus(&endpoint.counters());
+        }
+        report
+    }
+
+    /// The local bus' counters, all shards together.
+    pub fn bus_counters(&self) -> Counters {
+        let zero = Counters::default();
+        self.shared.shards.iter().fold(zero, |sum, shard| sum.plus(&shard.bus.counters()))
+    }
+
+    /// The number of an endpoint, as in the order of [`Engine::status`].
+    pub fn endpoint(&self, name: &str) -> Option<EndpointId> {
+        self.shared.config.endpoint(name)
+    }
+
+    /// Why the engine failed, if a shard of it did.
+    pub fn failure(&self) -> Option<String> {
+        self.collect_failures();
+        self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Joins hosts that have ended, and keeps what they died of.
+    fn collect_failures(&self) {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let (ended, running): (Vec<_>, Vec<_>) = hosts.drain(..).partition(HostHandle::is_finished);
+        *hosts = running;
+        for host in ended {
+            if let Err(panic) = host.join() {
+                let mut failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner);
+                failure.get_or_insert_with(|| panic.to_string());
+            }
+        }
+    }
+
+    fn totals(&self) -> Counters {
+        self.status().iter().fold(self.bus_counters(), |sum, it| sum.plus(&it.counters))
+    }
+
+    /// Begins the shutdown: publishers are refused from now on, and the shards flush what they have taken until
+    /// `deadline` from now. [`Engine::shutdown`] also waits for the end.
+    pub fn begin_shutdown(&self, deadline: Duration) {
+        self.shared.set_phase(Phase::Closed);
+        let deadline_ns =
+            monotonic_ns().saturating_add(u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX));
+        for shard in &self.shared.shards {
+            shard.command(Command::Shutdown { deadline_ns });
+        }
+    }
+
+    /// Refuses new messages, flushes what was accepted until `deadline` from now, reports what is left as *not
+    /// sent* or *unknown*, closes the connections and ends the threads. The reports stay to be polled.
+    ///
+    /// The shards of a host-driven engine have to be driven by another thread meanwhile; on one thread, use
+    /// [`Engine::begin_shutdown`] and [`HostShard::poll`].
+    pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let before = self.totals();
+        self.begin_shutdown(deadline);
+        let until = Instant::now().checked_add(deadline.saturating_add(SHUTDOWN_GRACE));
+        let is_finished = || self.shared.shards.iter().all(|shard| shard.is_finished.load(Ordering::Acquire));
+        while !is_finished() && until.is_none_or(|until| Instant::now() < until) {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        self.collect_failures();
+        let after = self.totals();
+        let (not_sent, unknown) = (after.not_sent - before.not_sent, after.unknown - before.unknown);
+        ShutdownReport {
+            flushed: is_finished() && self.shared.expired.load(Ordering::Acquire) == 0,
+            delivered: after.delivered - before.delivered,
+            not_sent,
+            unknown,
+        }
+    }
+}
+
+/// The state of the two that asks for more attention.
+fn worse(one: EndpointState, other: EndpointState) -> EndpointState {
+    let rank = |state| match state {
+        EndpointState::Disconnected => 0,
+        EndpointState::Connected => 1,
+        EndpointState::Connecting => 2,
+        EndpointState::Reconnecting => 3,
+        EndpointState::Failed => 4,
+    };
+    if rank(other) > rank(one) { other } else { one }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.begin_shutdown(Duration::ZERO);
+        let driven = self.host_driven.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // What the application never took is ended here; the threads end by themselves.
+        driven.clear();
+        for host in self.hosts.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // A failure was the application's to ask for.
+            let _ = host.join();
+        }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("shards", &self.hosted_by).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,150 @@
+//! Delivery reports: one for each accepted (message, leg), through a ring from each shard.
+
+use std::fmt;
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use ringwire_core::{Frame, Outcome, Reason, Report};
+use ringwire_shards::clock::monotonic_ns;
+use ringwire_shards::credit::{Amount, Grantor};
+use ringwire_shards::ring::FrameReader;
+use ringwire_shards::slots::SlotReader;
+use ringwire_shards::wake::{Sleeper, Waker};
+
+use crate::ports::Leftover;
+use crate::shared::Shared;
+
+/// The reports of one shard.
+pub(crate) struct ReportLane {
+    pub(crate) ring: SlotReader<Report>,
+    /// Frees the slots that were polled.
+    pub(crate) slots: Grantor,
+    /// What the shard left behind when it ended.
+    pub(crate) leftover: Leftover,
+}
+
+/// The reports of one publisher. One thread at a time, which may be another than the publisher's.
+///
+/// A publisher whose reports are not polled is refused with [`crate::Refusal::ReportsFull`] when its slots are used
+/// up; nothing is lost.
+pub struct Reports {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) lanes: Box<[ReportLane]>,
+    pub(crate) sleeper: Sleeper,
+    /// Wakes a publisher that waits for slots.
+    pub(crate) slots_waker: Waker,
+    /// The lane that the next poll begins with, so that no shard's reports wait for another's.
+    pub(crate) first: usize,
+}
+
+impl Reports {
+    /// Hands up to `limit` reports to `handler`, and answers how many. Never blocks.
+    ///
+    /// Reports of one channel come in the order in which their outcomes became known.
+    pub fn poll(&mut self, limit: usize, mut handler: impl FnMut(&Report)) -> usize {
+        let count = self.lanes.len();
+        let mut polled = 0;
+        for offset in 0..count {
+            let lane = &mut self.lanes[(self.first + offset) % count];
+            let read = lane.ring.read(limit - polled, &mut handler);
+            if read > 0 {
+                lane.slots.give_back(Amount { messages: read as u64, bytes: 0 });
+                lane.slots.publish();
+                polled += read;
+            } else if polled < limit && lane.ring.is_abandoned() {
+                polled += lane.poll_leftover(&self.shared, limit - polled, &mut handler);
+            }
+        }
+        self.first = (self.first + 1) % count.max(1);
+        if polled > 0 {
+            self.slots_waker.notify();
+        }
+        polled
+    }
+
+    /// Waits until there is something to poll, or `timeout` has passed; answers whether there is.
+    pub fn wait(&mut self, timeout: Duration) -> bool {
+        self.sleeper.drain();
+        self.sleeper.arm();
+        if !self.is_empty() {
+            self.sleeper.disarm();
+            return true;
+        }
+        self.sleeper.wait(Some(timeout));
+        !self.is_empty()
+    }
+
+    /// Whether there is nothing to poll now.
+    pub fn is_empty(&self) -> bool {
+        self.lanes.iter().all(|lane| {
+            let leftover = lane.leftover.lock().unwrap_or_else(PoisonError::into_inner);
+            lane.ring.is_empty() && leftover.as_ref().is_none_or(FrameReader::is_empty)
+        })
+    }
+
+    /// An eventfd for `epoll` and the like: readable when a shard rang. The shard rings only after
+    /// [`Reports::arm`] has answered that there is nothing to poll.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.sleeper.fd()
+    }
+
+    /// Asks to be rung when the next report comes. Answers `false`, and does not ask, if there is one already.
+    pub fn arm(&mut self) -> bool {
+        self.sleeper.drain();
+        self.sleeper.arm();
+        let is_empty = self.is_empty();
+        if !is_empty {
+            self.sleeper.disarm();
+        }
+        is_empty
+    }
+}
+
+impl ReportLane {
+    /// Answers for frames that were committed after the shard's last look: they were never sent.
+    #[cold]
+    fn poll_leftover(&mut self, shared: &Shared, limit: usize, handler: &mut impl FnMut(&Report)) -> usize {
+        let mut leftover = self.leftover.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(ring) = leftover.as_mut() else { return 0 };
+        let mut polled = 0;
+        // A message's reports stay together: the limit may be overrun by its other legs.
+        while polled < limit {
+            let read = ring.read(1, |bytes| {
+                let Ok(frame) = Frame::decode(bytes) else { return };
+                let legs =
+                    shared.registry().channels.get(frame.channel as usize).map_or(0, |it| it.legs.len());
+                for leg in 0..legs {
+                    handler(&not_sent(&frame, leg as u8));
+                    polled += 1;
+                }
+            });
+            if read == 0 {
+                break;
+            }
+        }
+        polled
+    }
+}
+
+fn not_sent(frame: &Frame<'_>, leg: u8) -> Report {
+    Report {
+        sequence: frame.sequence,
+        tag: frame.tag,
+        intended_ns: frame.intended_ns,
+        at_ns: monotonic_ns(),
+        broker_timestamp_ms: 0,
+        detail: [0; 16],
+        channel: frame.channel,
+        leg,
+        outcome: Outcome::NotSent,
+        reason: Reason::Shutdown,
+        reserved: 0,
+    }
+}
+
+impl fmt::Debug for Reports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reports").field("shards", &self.lanes.len()).finish_non_exhaustive()
+    }
+}

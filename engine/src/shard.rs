@@ -1,0 +1,358 @@
+//! The duty cycle: one loop over rings, sockets and the core.
+//!
+//! ```text
+//!   clock ─► commands ─► frames of each ring ─► one send per connection with output ─► receive ─► core.poll
+//!                                                        ▲                                           │
+//!     park (by strategy) ◄─ reports, credit, deliveries made visible, one fence ◄── connect, close ◄─┘
+//! ```
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, TryRecvError};
+use ringwire_core::{Core, EndpointId, Frame, Now, PublisherId};
+use ringwire_shards::clock::Clock;
+use ringwire_shards::host::{Duty, Turn};
+use ringwire_shards::idle::{Idle, IdleAction, IdleStrategy};
+use ringwire_shards::ring::FrameReader;
+use ringwire_shards::wake::Sleeper;
+
+use crate::connection::Connections;
+use crate::ports::{Asked, Ports};
+use crate::shared::{Command, Phase, ShardShared, Shared};
+
+/// Frames that are taken from one ring in one turn. Enough to fill a send (256 messages of 128 bytes are 32 KiB), few
+/// enough that the other rings, and what was received, wait 20 µs at the most.
+const FRAMES_PER_TURN: usize = 256;
+/// Polls of the core in one turn.
+const POLLS_PER_TURN: usize = 4;
+
+enum Stage {
+    Running,
+    /// Shutdown has begun: what was accepted is flushed until then.
+    Flushing {
+        deadline_ns: u64,
+    },
+    Finished,
+}
+
+/// One shard: made and driven on its own thread, or on the application's.
+pub(crate) struct Shard {
+    core: Core,
+    ports: Ports,
+    connections: Connections,
+    /// The publishers' rings, by publisher number; apart from the ports, which the core writes to meanwhile.
+    frames: Vec<Option<FrameReader>>,
+    commands: Receiver<Command>,
+    /// Commands that were overtaken by the opening of a channel.
+    postponed: VecDeque<Command>,
+    clock: Clock,
+    idle: Idle,
+    sleeper: Sleeper,
+    stage: Stage,
+    engine: Arc<Shared>,
+    shared: Arc<ShardShared>,
+    commands_done: u64,
+    /// The clock's reading of this turn: one a turn.
+    turn_ns: u64,
+}
+
+/// What a shard is made of, prepared where errors can still be answered.
+pub(crate) struct Parts {
+    pub(crate) core: Core,
+    pub(crate) connections: Connections,
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) sleeper: Sleeper,
+    pub(crate) idle: IdleStrategy,
+    pub(crate) engine: Arc<Shared>,
+    pub(crate) shared: Arc<ShardShared>,
+}
+
+impl Shard {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            core: parts.core,
+            ports: Ports::new(parts.shared.clone()),
+            connections: parts.connections,
+            frames: Vec::new(),
+            commands: parts.commands,
+            postponed: VecDeque::new(),
+            clock: Clock::new(),
+            idle: Idle::new(parts.idle),
+            sleeper: parts.sleeper,
+            stage: Stage::Running,
+            engine: parts.engine,
+            shared: parts.shared,
+            commands_done: 0,
+            turn_ns: 0,
+        }
+    }
+
+    fn now(&mut self) -> Now {
+        let now = self.clock.now();
+        Now { mono_ns: now.mono_ns, wall_ns: now.wall_ns }
+    }
+
+    /// One turn without parking. Answers whether there was anything to do.
+    pub(crate) fn work(&mut self) -> bool {
+        let now = self.now();
+        self.turn_ns = now.mono_ns;
+        let mut worked = self.carry_out(now);
+        worked |= self.drain(now);
+        self.send(now);
+        worked |= self.connections.receive(now, &mut self.core);
+        for _ in 0..POLLS_PER_TURN {
+            let more = self.core.poll(now, &mut self.ports);
+            self.obey(now);
+            worked |= more;
+            if !more {
+                break;
+            }
+        }
+        self.send(now);
+        self.ports.flush();
+        if worked || self.ports.subscriptions_changed || !self.ports.changed.is_empty() {
+            self.describe();
+        }
+        if let Stage::Flushing { deadline_ns } = self.stage {
+            worked = true;
+            let is_empty = self.frames.iter().flatten().all(FrameReader::is_empty);
+            if (is_empty && self.core.is_drained()) || now.mono_ns >= deadline_ns {
+                self.finish(now);
+            }
+        }
+        worked
+    }
+
+    /// Carries out what the application asked for.
+    fn carry_out(&mut self, now: Now) -> bool {
+        let mut worked = false;
+        loop {
+            let command = match self.postponed.pop_front() {
+                Some(command) => command,
+                None => match self.commands.try_recv() {
+                    Ok(command) => command,
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+                },
+            };
+            worked = true;
+            self.commands_done += 1;
+            match command {
+                Command::Publisher(port, frames) => {
+                    let index = port.id as usize;
+                    if self.frames.len() <= index {
+                        self.frames.resize_with(index + 1, || None);
+                    }
+                    self.frames[index] = Some(frames);
+                    self.ports.add_publisher(port);
+                }
+                Command::Channel(channel) => self.core.open_channel(now, channel),
+                Command::Subscriber(port) => self.ports.add_subscriber(port),
+                Command::Subscribe(subscription) => self.core.subscribe(now, subscription),
+                Command::Unsubscribe(id) => self.core.unsubscribe(now, id),
+                Command::CloseSubscriber(id) => {
+                    if let Some(port) = self.ports.subscribers.get_mut(id as usize) {
+                        *port = None;
+                    }
+                }
+                Command::Resolved { connection, addresses } => {
+                    self.connections.resolved(now, connection, addresses, &mut self.core);
+                }
+                Command::Shutdown { deadline_ns } => {
+                    if matches!(self.stage, Stage::Running) {
+                        self.stage = Stage::Flushing { deadline_ns };
+                    }
+                }
+            }
+        }
+        worked
+    }
+
+    /// Takes frames out of the rings, a bounded number of each.
+    fn drain(&mut self, now: Now) -> bool {
+        let Self { core, ports, frames, commands, postponed, commands_done, .. } = self;
+        let mut drained = 0;
+        for (publisher, ring) in (0..).zip(frames.iter_mut()) {
+            let Some(reader) = ring else {
+                ports.forget_closed(publisher);
+                continue;
+            };
+            let read = reader.read(FRAMES_PER_TURN, |bytes| {
+                let Ok(frame) = Frame::decode(bytes) else { return };
+                if !core.knows_channel(frame.channel) {
+                    // The channel was opened before the frame was committed: its command is in the queue.
+                    for command in commands.try_iter() {
+                        if let Command::Channel(channel) = command {
+                            *commands_done += 1;
+                            core.open_channel(now, channel);
+                        } else {
+                            postponed.push_back(command);
+                        }
+                    }
+                }
+                if core.knows_channel(frame.channel) {
+                    core.publish(now, PublisherId(publisher), &frame, ports);
+                }
+            });
+            drained += read;
+            if read == 0 && reader.is_abandoned() && reader.is_empty() {
+                *ring = None;
+            }
+        }
+        drained > 0
+    }
+
+    fn send(&mut self, now: Now) {
+        while let Some(connection) = self.core.take_writable() {
+            self.connections.send(now, connection, &mut self.core);
+        }
+    }
+
+    /// Opens and closes connections as the core asked.
+    fn obey(&mut self, now: Now) {
+        let mut asked = std::mem::take(&mut self.ports.asked);
+        for asked in asked.drain(..) {
+            match asked {
+                Asked::Connect(connection) => self.connections.open(now, connection, &mut self.core),
+                Asked::Close(connection) => self.connections.close(connection),
+            }
+        }
+        // Keeps the list's storage.
+        self.ports.asked = asked;
+    }
+
+    /// Tells the application's threads how things stand.
+    fn describe(&mut self) {
+        for index in 0..self.ports.touched.len() {
+            if std::mem::take(&mut self.ports.touched[index]) {
+                let endpoint = EndpointId(index as u16);
+                self.shared.endpoints[index].set_counters(&self.core.counters(endpoint));
+            }
+        }
+        self.shared.bus.set_counters(&self.core.bus_counters());
+        let has_changed = self.ports.subscriptions_changed || !self.ports.changed.is_empty();
+        for index in 0..self.ports.changed.len() {
+            let (endpoint, _, _) = self.ports.changed[index];
+            let status = self.core.status(endpoint);
+            let error = status.last_error.map(|error| error.to_string());
+            let place = &self.shared.endpoints[usize::from(endpoint.0)].last_error;
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = error;
+        }
+        self.ports.changed.clear();
+        self.ports.subscriptions_changed = false;
+        let done = self.commands_done;
+        if has_changed || self.shared.commands_done.load(Ordering::Relaxed) != done {
+            self.shared.is_ready.store(self.core.is_ready(), Ordering::Release);
+            self.shared.commands_done.store(done, Ordering::Release);
+        }
+    }
+
+    /// When the next turn has something to do by itself, in monotonic nanoseconds.
+    pub(crate) fn deadline_ns(&self) -> Option<u64> {
+        match self.stage {
+            Stage::Flushing { .. } => Some(0),
+            Stage::Running | Stage::Finished => self.core.deadline_ns(),
+        }
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        matches!(self.stage, Stage::Finished)
+    }
+
+    /// Asks publishers and the control side to ring. Answers `false` if there is something to do at once.
+    pub(crate) fn arm(&mut self) -> bool {
+        self.sleeper.drain();
+        self.sleeper.arm();
+        let is_idle = self.commands.is_empty()
+            && self.postponed.is_empty()
+            && self.frames.iter().flatten().all(FrameReader::is_empty);
+        if !is_idle {
+            self.sleeper.disarm();
+        }
+        is_idle
+    }
+
+    /// Takes back what [`Shard::arm`] asked.
+    pub(crate) fn disarm(&mut self) {
+        self.sleeper.disarm();
+        self.sleeper.drain();
+    }
+
+    /// An epoll descriptor that is readable when a socket is, or when somebody rang.
+    pub(crate) fn fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        std::os::fd::AsFd::as_fd(self.connections.poller())
+    }
+
+    fn park(&mut self) {
+        if !self.arm() {
+            return;
+        }
+        let now_ns = self.now().mono_ns;
+        let timeout = self.deadline_ns().map(|at_ns| Duration::from_nanos(at_ns.saturating_sub(now_ns)));
+        if timeout != Some(Duration::ZERO) {
+            self.connections.wait(timeout);
+        }
+        self.disarm();
+    }
+
+    /// Ends: everything that was accepted gets its outcome, every connection is closed, and the rings are left to
+    /// the handles.
+    fn finish(&mut self, now: Now) {
+        self.stage = Stage::Finished;
+        while self.drain(now) {}
+        let left: u64 = (0..self.ports.touched.len() as u16)
+            .map(|index| self.core.counters(EndpointId(index)).in_flight)
+            .sum();
+        self.engine.expired.fetch_add(left, Ordering::AcqRel);
+        self.core.expire(now, &mut self.ports);
+        self.obey(now);
+        self.ports.touched.fill(true);
+        self.ports.flush();
+        self.describe();
+        for (ring, port) in self.frames.iter_mut().zip(&mut self.ports.publishers) {
+            if let Some(port) = port {
+                *port.leftover.lock().unwrap_or_else(PoisonError::into_inner) = ring.take();
+                // Now the handle sees the end of the report ring, and looks at what is left over.
+                port.reports = None;
+                port.reports_waker.wake();
+                port.credit_waker.wake();
+            }
+        }
+        self.shared.is_finished.store(true, Ordering::Release);
+    }
+}
+
+impl Duty for Shard {
+    fn turn(&mut self) -> Turn {
+        let worked = self.work();
+        if self.is_finished() {
+            return Turn::Finished;
+        }
+        if self.idle.decide(self.turn_ns, worked) == IdleAction::Park {
+            self.park();
+        }
+        Turn::Continue
+    }
+}
+
+impl Drop for Shard {
+    /// A shard that is dropped before it finished has panicked, or was dropped by the application that drove it: what
+    /// it held is answered for all the same.
+    fn drop(&mut self) {
+        if self.is_finished() {
+            return;
+        }
+        let is_panic = std::thread::panicking() || matches!(self.stage, Stage::Running);
+        if is_panic {
+            self.engine.set_phase(Phase::Failed);
+        }
+        let now = self.now();
+        let end = std::panic::AssertUnwindSafe(|| self.finish(now));
+        // A core that panicked may panic again; the handles then see a failed engine without these outcomes.
+        if std::panic::catch_unwind(end).is_err() {
+            self.shared.is_finished.store(true, Ordering::Release);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What the application's handles and the shards see of each other.
+//!
+//! ```text
+//!   handles ── Command ──► control queue ──► shard        (opening and closing: rare, allocates)
+//!   handles ── frames ───► ring ───────────► shard        (publishing: wait-free)
+//!   handles ◄─ flags, counters ───────────── shard        (single writer, relaxed)
+//! ```
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crossbeam::channel::Sender;
+use crossbeam::utils::CachePadded;
+use ringwire_core::{Channel as CoreChannel, Counters, EndpointState, Role, Subscription};
+use ringwire_shards::net::Address;
+use ringwire_shards::ring::FrameReader;
+use ringwire_shards::wake::Waker;
+
+use crate::channel::Opened;
+use crate::config::Config;
+use crate::ports::{PublisherPort, SubscriberPort};
+
+/// What a shard is told.
+pub(crate) enum Command {
+    /// A new publisher's rings and credits.
+    Publisher(Box<PublisherPort>, FrameReader),
+    /// A channel whose frames may come now.
+    Channel(CoreChannel),
+    /// A new subscriber's ring.
+    Subscriber(Box<SubscriberPort>),
+    Subscribe(Subscription),
+    Unsubscribe(u32),
+    /// The subscriber is gone, with its ring.
+    CloseSubscriber(u32),
+    /// The addresses of an endpoint, or why there are none: the answer to a [`crate::resolver::Request`].
+    Resolved {
+        connection: usize,
+        addresses: Result<Vec<Address>, String>,
+    },
+    /// Flush, then end; at this monotonic time at the latest.
+    Shutdown {
+        deadline_ns: u64,
+    },
+}
+
+/// Whether an engine takes messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Running = 0,
+    /// Shutdown has begun, or is over.
+    Closed = 1,
+    /// A shard panicked.
+    Failed = 2,
+}
+
+/// One endpoint on one shard, as the shard last described it. The shard alone writes.
+#[derive(Debug, Default)]
+pub(crate) struct EndpointShared {
+    /// Whether the publish lane is ready. Publishers read it for each message: it has a line of its own, and is
+    /// written only when that changes.
+    pub(crate) is_up: CachePadded<AtomicBool>,
+    publish_state: AtomicU8,
+    subscribe_state: AtomicU8,
+    counts: [AtomicU64; COUNTS],
+    pub(crate) last_error: Mutex<Option<String>>,
+}
+
+const COUNTS: usize = 11;
+
+impl EndpointShared {
+    pub(crate) fn set_state(&self, role: Role, state: EndpointState) {
+        match role {
+            Role::Publish => {
+                self.publish_state.store(state as u8, Ordering::Relaxed);
+                self.is_up.store(state == EndpointState::Connected, Ordering::Relaxed);
+            }
+            Role::Subscribe => self.subscribe_state.store(state as u8, Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn state(&self, role: Role) -> EndpointState {
+        let state = if role == Role::Publish { &self.publish_state } else { &self.subscribe_state };
+        EndpointState::from_number(state.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_counters(&self, counters: &Counters) {
+        let values = [
+            counters.accepted,
+            counters.delivered,
+            counters.not_sent,
+            counters.unknown,
+            counters.in_flight,
+            counters.in_flight_bytes,
+            counters.reconnects,
+            counters.unfenced,
+            counters.received,
+            counters.dropped,
+            counters.errors,
+        ];
+        for (cell, value) in self.counts.iter().zip(values) {
+            cell.store(value, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        let [
+            accepted,
+            delivered,
+            not_sent,
+            unknown,
+            in_flight,
+            in_flight_bytes,
+            reconnects,
+            unfenced,
+            received,
+            dropped,
+            errors,
+        ] = std::array::from_fn(|index| self.counts[index].load(Ordering::Relaxed));
+        Counters {
+            accepted,
+            delivered,
+            not_sent,
+            unknown,
+            in_flight,
+            in_flight_bytes,
+            reconnects,
+            unfenced,
+            received,
+            dropped,
+            errors,
+        }
+    }
+}
+
+/// One shard, from outside.
+pub(crate) struct ShardShared {
+    pub(crate) commands: Sender<Command>,
+    pub(crate) waker: Waker,
+    pub(crate) endpoints: Box<[EndpointShared]>,
+    pub(crate) bus: EndpointShared,
+    /// Commands that were given, and those that the shard has carried out.
+    pub(crate) commands_given: AtomicU64,
+    pub(crate) commands_done: AtomicU64,
+    /// All connections and subscriptions that somebody needs are there, as of `commands_done`.
+    pub(crate) is_ready: AtomicBool,
+    /// The shard has ended: every message that it took has its outcome.
+    pub(crate) is_finished: AtomicBool,
+}
+
+impl ShardShared {
+    /// Tells the shard. It is never waited for. A shard that has ended hears nothing.
+    pub(crate) fn command(&self, command: Command) {
+        self.commands_given.fetch_add(1, Ordering::Relaxed);
+        if self.commands.send(command).is_ok() {
+            self.waker.notify();
+        }
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        // The count is read first: what is ready as of a later count is ready as of this one's commands.
+        let given = self.commands_given.load(Ordering::Acquire);
+        self.commands_done.load(Ordering::Acquire) >= given && self.is_ready.load(Ordering::Acquire)
+    }
+}
+
+/// An engine, from all its handles.
+pub(crate) struct Shared {
+    /// Tells engines of one process apart.
+    pub(crate) id: u64,
+    pub(crate) config: Config,
+    phase: CachePadded<AtomicU8>,
+    pub(crate) shards: Vec<Arc<ShardShared>>,
+    registry: Mutex<Registry>,
+    pub(crate) failure: Mutex<Option<String>>,
+    /// Messages that the shutdown deadline overtook.
+    pub(crate) expired: AtomicU64,
+}
+
+/// What was opened, by name and number. Only opening takes this lock.
+#[derive(Default)]
+pub(crate) struct Registry {
+    pub(crate) channels: Vec<Arc<Opened>>,
+    pub(crate) by_name: HashMap<Box<[u8]>, Arc<Opened>>,
+    pub(crate) publishers: u32,
+    pub(crate) subscribers: u32,
+    pub(crate) subscriptions: u32,
+    /// Numbers of subscriptions that ended, to be given again.
+    pub(crate) free_subscriptions: Vec<u32>,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config, shards: Vec<Arc<ShardShared>>) -> Self {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let phase = CachePadded::new(AtomicU8::new(Phase::Running as u8));
+        let (registry, failure) = (Mutex::default(), Mutex::default());
+        Self { id, config, phase, shards, registry, failure, expired: AtomicU64::new(0) }
+    }
+
+    #[inline]
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Running,
+            1 => Phase::Closed,
+            _ => Phase::Failed,
+        }
+    }
+
+    /// Moves on; a failure is never taken back.
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
