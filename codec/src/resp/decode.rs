@@ -575,7 +575,7 @@ fn integer(input: &[u8], start: usize, plus: bool) -> Result<(i64, usize), Halt>
     }
 }
 
-/// `[+-]digits[.digits][e[+-]digits]`, `[+-]inf`, `[-]nan` (C libraries print a sign there too).
+/// `[+-]digits[.digits][e[+-]digits]`, `[+-]inf`, `[+-]nan` (C libraries print a sign there too).
 fn double(text: &[u8]) -> Option<f64> {
     let unsigned = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
     match unsigned {
