@@ -31,6 +31,7 @@ struct RealRedis {
 
 impl RealRedis {
     fn start(setup: &Setup) -> Self {
+        require_redis_7_0();
         for _ in 0..START_ATTEMPTS {
             if let Some(redis) = Self::try_start(setup) {
                 return redis;
@@ -54,9 +55,7 @@ impl RealRedis {
             .arg(&folder)
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| {
-                panic!("this test compares with a real Redis 7.0: put `redis-server` on PATH ({error})")
-            });
+            .expect("redis-server can be started");
         let mut log = BufReader::new(process.stdout.take().expect("its output is piped"));
         let mut line = String::new();
         while !line.contains("Ready to accept connections") {
@@ -96,6 +95,15 @@ impl RealRedis {
             assert!(Instant::now() < deadline, "Redis does not load");
         }
     }
+}
+
+/// Other versions answer other texts, so that a difference would say nothing about the server here.
+fn require_redis_7_0() {
+    const NEEDED: &str = "this test compares with a real Redis 7.0: put its `redis-server` on PATH";
+    let output = Command::new("redis-server").arg("--version").output();
+    let output = output.unwrap_or_else(|error| panic!("{NEEDED} ({error})"));
+    let version = String::from_utf8_lossy(&output.stdout);
+    assert!(version.contains("v=7.0."), "{NEEDED}; there is {version}");
 }
 
 impl Host for RealRedis {

@@ -11,7 +11,7 @@ use std::time::Instant;
 use conversation::{Conversation, Setup};
 use ringwire_codec::resp::{Frame, FrameReader, Limits, Token, command};
 use ringwire_loopback::front::{Idle, RedisFront, spawn, spawn_idling, spawn_unix};
-use ringwire_loopback::redis::{Options, Role, User};
+use ringwire_loopback::redis::{Options, Role, Server, User};
 use tcp_world::{DEADLINE, Host, TcpWorld, ask};
 
 struct FrontHost {
@@ -199,6 +199,19 @@ fn a_long_reply_arrives_whole_at_a_slow_reader() {
     assert!(reply == [&header[..], &value, b"\r\n"].concat(), "the reply is not the value");
 }
 
+/// Checked by the compiler: tests share a front between threads.
+#[test]
+fn a_front_may_be_shared() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    let front = spawn("127.0.0.1:0", Options::default()).expect("a front on loopback");
+    shared(&front);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert!(front.with(|_| ()).is_some()));
+        }
+    });
+}
+
 #[test]
 fn a_unix_socket_serves_and_is_removed() {
     let path = std::env::temp_dir().join(format!("ringwire-front-{}.sock", std::process::id()));
@@ -228,7 +241,7 @@ fn the_world_s_hand_reaches_a_running_server() {
     assert_eq!(front.url(), format!("redis://{}", front.addr().expect("a TCP front")));
     let mut client = Client::connect(&front);
     assert_eq!(client.integer(&[b"PUBLISH", b"ch", b"x"]), Some(0));
-    let executed = front.with(|server| server.take_executed()).expect("the front's thread lives");
+    let executed = front.with(Server::take_executed).expect("the front's thread lives");
     assert_eq!(executed.len(), 1);
     let answer = front.with(|server| {
         server.inject_error("publish", Some("NOPERM by the test"));
