@@ -14,8 +14,8 @@
 //!
 //! # What runs besides the loop
 //!
-//! glommio starts one helper thread for each executor (its pool for blocking calls), which sleeps on a
-//! channel for as long as the executor lives; the plain thread starts nothing. glommio installs no signal
+//! glommio starts one helper thread for each executor (its pool for blocking calls), which bears the same name
+//! and sleeps on a channel for as long as the executor lives; the plain thread starts nothing. glommio installs no signal
 //! handler here: only its stall detector does (`signal-hook`, SIGUSR1), and that is off unless asked for,
 //! which this file never does. `tests/host.rs` compares the process's signal masks.
 //!

@@ -5,8 +5,9 @@ use super::*;
 use crate::random::Random;
 use crate::ring::{ClaimError, frame_ring};
 
-const SEEDS: u64 = 300;
-const STEPS: usize = 1_000;
+/// Under Miri each step costs some thousand times more.
+const SEEDS: u64 = if cfg!(miri) { 2 } else { 300 };
+const STEPS: usize = if cfg!(miri) { 100 } else { 1_000 };
 const STRESS_MESSAGES: u64 = if cfg!(miri) { 200 } else { 200_000 };
 
 /// No test waits longer for the other thread.
