@@ -82,8 +82,9 @@ impl Link {
         self.state == State::Ready
     }
 
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self.state, State::Greeting { .. } | State::Ready)
+    /// Whether the driver has a socket for it, open or opening.
+    pub(crate) fn has_socket(&self) -> bool {
+        !self.is_gone() && !matches!(self.state, State::Idle | State::Waiting { .. })
     }
 
     pub(crate) fn is_greeting(&self) -> bool {

@@ -509,7 +509,7 @@ impl PublishLane {
 
     /// The shutdown deadline passed: everything left gets its outcome now.
     pub(crate) fn expire(&mut self, now_ns: u64, outlet: &mut impl Outlet) {
-        if self.link.is_open() || self.link.deadline_ns() != NEVER_NS {
+        if self.link.has_socket() {
             outlet.close(self.link.connection);
         }
         self.settle(now_ns, usize::MAX, outlet);

@@ -514,7 +514,7 @@ impl SubscribeLane {
     }
 
     pub(crate) fn expire(&mut self, now_ns: u64, outlet: &mut impl Outlet) {
-        if self.link.is_open() || self.link.deadline_ns() != NEVER_NS {
+        if self.link.has_socket() {
             outlet.close(self.link.connection);
         }
         self.link.retire();
