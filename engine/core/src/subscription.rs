@@ -168,7 +168,9 @@ impl Subscriptions {
         counters: &mut Counters,
         outlet: &mut impl Outlet,
     ) -> bool {
-        let Some(entry) = self.entries.get_mut(id) else { return false };
+        // One that is not in force yet may share its name with one that has just been left: what the server sent
+        // before it ended that one is not for the new one, whose messages begin behind `Subscribed`.
+        let Some(entry) = self.entries.get_mut(id).filter(|entry| entry.was_active) else { return false };
         counters.received += 1;
         let Arrival { received_ns, channel, payload } = arrival;
         let message = Delivery { subscription: id, received_ns, event: Event::Message { channel, payload } };
