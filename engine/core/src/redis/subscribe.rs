@@ -445,7 +445,7 @@ impl SubscribeLane {
         }
         self.link.input.consume(len);
         match (meaning, confirmed, refusal) {
-            (_, Some((index, asked)), _) => self.confirm(index, asked, table),
+            (_, Some((index, asked)), _) => self.confirm(now_ns, index, asked, table),
             (_, _, Some(text)) => self.refused(now_ns, &text, table)?,
             (Meaning::Pong, _, _) => self.pong(now_ns)?,
             _ => {}
@@ -454,7 +454,7 @@ impl SubscribeLane {
     }
 
     /// The server says that a name is subscribed, or is not any more.
-    fn confirm(&mut self, index: usize, asked: bool, table: &mut Subscriptions) {
+    fn confirm(&mut self, now_ns: u64, index: usize, asked: bool, table: &mut Subscriptions) {
         if let Some(barrier) = self.barriers.front_mut()
             && barrier.name == Some(index)
         {
@@ -467,11 +467,13 @@ impl SubscribeLane {
             for id in &name.wanted_by {
                 table.activated(*id, interruption);
             }
+        } else if name.wire == Wire::On {
+            // Not asked for: the server ended it by itself, and no command of ours is under way that would end
+            // with a look at what is wanted.
+            name.wire = Wire::Off;
+            name.interruption = name.interruption.with(GapReason::UNSUBSCRIBED);
+            self.ask(now_ns, index);
         } else {
-            if name.wire == Wire::On {
-                // Not asked for: the server ended it by itself.
-                name.interruption = name.interruption.with(GapReason::UNSUBSCRIBED);
-            }
             name.wire = Wire::Off;
         }
     }
