@@ -30,6 +30,7 @@ pub mod encode;
 mod error;
 mod frame;
 mod glob;
+mod line;
 mod token;
 
 pub use decode::Decoder;

@@ -11,7 +11,9 @@ fn check(table: &[(&[u8], usize, DecodeErrorKind)]) {
         assert_eq!(decoded.error, Some(DecodeError { offset, kind }), "\"{}\"", input.escape_ascii());
         assert!(decoded.frame_lens.is_empty(), "\"{}\"", input.escape_ascii());
         let mut reader = FrameReader::new(Limits::default());
-        let from_frames = std::iter::repeat_with(|| reader.next(input).map(|_| ())).find(Result::is_err);
+        // Nested pushes may come before it.
+        let mut results = std::iter::repeat_with(|| reader.next(input).map(|_| ())).take(input.len());
+        let from_frames = results.find(Result::is_err);
         assert_eq!(from_frames, Some(Err(DecodeError { offset, kind })), "\"{}\"", input.escape_ascii());
     }
 }

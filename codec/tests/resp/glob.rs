@@ -78,6 +78,7 @@ fn unterminated_classes_reach_to_the_end() {
     check(b"[^", &[b"a", b"^", b"["], &[b"", b"ab"]);
     check(b"[a-", &[b"a", b"-"], &[b"b"]);
     check(br"[\", &[br"\"], &[b"["]);
+    check(br"[\a", &[b"a"], &[br"\", b"["]);
     // The range takes the bracket.
     check(b"[Z-]", &[b"Z", b"[", b"]"], &[b"-", b"Y"]);
     check(b"[Z-]a", &[b"Z", b"]", b"a"], &[b"Za", b"b"]);

@@ -100,6 +100,7 @@ fn aggregates() {
 fn attributes() {
     check(b"|1\r\n+ttl\r\n:9\r\n+v\r\n", &[Attribute(Some(1)), Simple(b"ttl"), Integer(9), Simple(b"v")]);
     check(b"|0\r\n|0\r\n:1\r\n", &[Attribute(Some(0)), Attribute(Some(0)), Integer(1)]);
+    check(b"*?\r\n|0\r\n*0\r\n.\r\n", &[Array(None), Attribute(Some(0)), Array(Some(0)), End]);
     check(
         b"*2\r\n:1\r\n|1\r\n+k\r\n|1\r\n:2\r\n:3\r\n:4\r\n:5\r\n",
         &[
