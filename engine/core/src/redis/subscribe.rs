@@ -211,10 +211,12 @@ impl SubscribeLane {
     pub(crate) fn unsubscribe(&mut self, now_ns: u64, subscription: &Subscription) {
         let map = if subscription.is_pattern { &self.patterns } else { &self.channels };
         let Some(index) = map.get(&subscription.name).copied() else { return };
-        if let Some(name) = &mut self.names[index] {
-            name.wanted_by.retain(|id| *id != subscription.id);
+        let Some(name) = &mut self.names[index] else { return };
+        name.wanted_by.retain(|id| *id != subscription.id);
+        // A refused name keeps waiting for its retry while somebody wants it.
+        if name.wanted_by.is_empty() {
+            self.ask(now_ns, index);
         }
-        self.ask(now_ns, index);
     }
 
     /// Brings a name's state on the wire towards what is wanted, unless a command for it is under way.
@@ -230,6 +232,10 @@ impl SubscribeLane {
             (Wire::Off, true) => {
                 name.wire = Wire::Asking;
                 if name.is_pattern { b"PSUBSCRIBE" } else { b"SUBSCRIBE" }
+            }
+            (Wire::On, true) => {
+                name.refused_ns = None;
+                return;
             }
             (Wire::On, false) => {
                 name.wire = Wire::Leaving;
@@ -487,8 +493,16 @@ impl SubscribeLane {
         barrier.answered = true;
         self.last_answer_ns = now_ns;
         let Some(name) = &mut self.names[index] else { return Ok(()) };
-        name.wire = if name.wire == Wire::Leaving { Wire::On } else { Wire::Off };
         name.refused_ns = Some(now_ns);
+        if name.wire == Wire::Leaving {
+            // It is still in force, and so for those who came to want it meanwhile.
+            name.wire = Wire::On;
+            for id in &name.wanted_by {
+                table.activated(*id, GapReason::NONE);
+            }
+            return Ok(());
+        }
+        name.wire = Wire::Off;
         for id in &name.wanted_by {
             table.refused(*id, text);
         }
@@ -506,10 +520,11 @@ impl SubscribeLane {
         if !barrier.answered {
             return Err(LinkError::Protocol("a subscription was neither confirmed nor refused".into()));
         }
-        let refused = self.names[index].as_ref().is_some_and(|name| name.refused_ns.is_some());
-        let wanted = self.names[index].as_ref().is_some_and(|name| !name.wanted_by.is_empty());
-        // A refused name waits for its retry, unless nobody wants it any more.
-        if !refused || !wanted {
+        // What was refused waits for its retry; a name that nobody wants any more is forgotten at once.
+        let waits = self.names[index].as_ref().is_some_and(|name| {
+            name.refused_ns.is_some() && (name.wire == Wire::On || !name.wanted_by.is_empty())
+        });
+        if !waits {
             self.ask(now_ns, index);
         }
         Ok(())
