@@ -18,6 +18,9 @@ use crate::delivery::{Delivery, Event, GapReason};
 use crate::outlet::{EndpointId, NotTaken, Outlet, SubscriberId};
 use crate::status::Counters;
 
+/// Bytes of a refusal's text that a subscriber is told: Redis' own texts are shorter, and the ring is the messages'.
+const REFUSAL_LEN_MAX: usize = 160;
+
 /// Where a subscription's messages come from: one source, so that nobody hears an echo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
@@ -148,7 +151,7 @@ impl Subscriptions {
 
     pub(crate) fn refused(&mut self, id: u32, error: &[u8]) {
         let Some(entry) = self.entries.get_mut(id) else { return };
-        entry.notice.refused = Some(error.into());
+        entry.notice.refused = Some(error[..error.len().min(REFUSAL_LEN_MAX)].into());
         self.queue(id);
     }
 
@@ -239,7 +242,12 @@ impl Entry {
             return Ok(());
         }
         let (subscriber, id) = (self.subscription.subscriber, self.subscription.id);
-        let mut put = |event| outlet.deliver(subscriber, &Delivery { subscription: id, received_ns, event });
+        let mut put =
+            |event| match outlet.deliver(subscriber, &Delivery { subscription: id, received_ns, event }) {
+                // A ring that is too small for it will always be: nothing else may wait for that.
+                Err(NotTaken::TooLong) => Ok(()),
+                taken => taken,
+            };
         if self.notice.subscribed {
             put(Event::Subscribed)?;
             self.notice.subscribed = false;
