@@ -308,15 +308,14 @@ impl Core {
                 self.busy.put(connection);
             }
         }
-        if self.subscriptions.has_waiting() {
-            self.subscriptions.tell_waiting(now.mono_ns, outlet);
-        }
         for _ in 0..self.busy.len().min(LANES_PER_POLL) {
             let Some(connection) = self.busy.take() else { break };
             if self.poll_lane(now, connection, outlet) {
                 self.busy.put(connection);
             }
         }
+        // After the lanes, whose answers are what there is to tell: only a full ring leaves something waiting.
+        self.subscriptions.tell_waiting(now.mono_ns, outlet);
         if self.subscriptions.has_waiting() {
             self.wake_at_ns = self.wake_at_ns.min(now.mono_ns + NOTICE_RETRY_NS);
         }

@@ -239,8 +239,9 @@ impl PublishLane {
         outlet: &mut impl Outlet,
     ) -> bool {
         let mut more = self.settle(now_ns, SETTLE_PER_POLL, outlet);
-        let turn = match self.check(now_ns, settings, outlet) {
-            Ok(()) => self.decode(now_ns, settings, outlet),
+        // Answers first: after a standstill of our own the clocks would call a server silent whose answers are here.
+        let turn = match self.decode(now_ns, settings, outlet) {
+            Ok(more) => self.check(now_ns, settings, !more, outlet).map(|()| more),
             Err(error) => Err(error),
         };
         match turn {
@@ -344,11 +345,12 @@ impl PublishLane {
         self.lost > 0
     }
 
-    /// Timers: connect, give up, ask for a sign of life.
+    /// Timers: connect, give up, ask for a sign of life. `caught_up`: every answer that came in has been looked at.
     fn check(
         &mut self,
         now_ns: u64,
         settings: &RedisSettings,
+        caught_up: bool,
         outlet: &mut impl Outlet,
     ) -> Result<(), LinkError> {
         if self.lost > 0 {
@@ -371,7 +373,7 @@ impl PublishLane {
         self.check_at_ns = now_ns + check_interval_ns(settings);
         if let Some(oldest) = self.in_flight.front() {
             let waiting_since = oldest.since_ns.max(self.last_answer_ns);
-            if now_ns.saturating_sub(waiting_since) >= settings.reply_timeout_ns {
+            if caught_up && now_ns.saturating_sub(waiting_since) >= settings.reply_timeout_ns {
                 return Err(LinkError::ReplyTimeout);
             }
         }

@@ -271,8 +271,9 @@ impl SubscribeLane {
         outlet: &mut impl Outlet,
     ) -> bool {
         let mut more = false;
-        let turn = match self.check(now_ns, settings, outlet) {
-            Ok(()) => self.decode(now_ns, settings, table, outlet),
+        // Answers first: after a standstill of our own the clocks would call a server silent whose answers are here.
+        let turn = match self.decode(now_ns, settings, table, outlet) {
+            Ok(more) => self.check(now_ns, settings, !more, outlet).map(|()| more),
             Err(error) => Err(error),
         };
         match turn {
@@ -343,6 +344,7 @@ impl SubscribeLane {
         &mut self,
         now_ns: u64,
         settings: &RedisSettings,
+        caught_up: bool,
         outlet: &mut impl Outlet,
     ) -> Result<(), LinkError> {
         if self.link.is_gone() {
@@ -362,7 +364,7 @@ impl SubscribeLane {
         self.check_at_ns = now_ns + check_interval_ns(settings);
         if let Some(oldest) = self.barriers.front() {
             let waiting_since = oldest.since_ns.max(self.last_answer_ns);
-            if now_ns.saturating_sub(waiting_since) >= settings.reply_timeout_ns {
+            if caught_up && now_ns.saturating_sub(waiting_since) >= settings.reply_timeout_ns {
                 return Err(LinkError::ReplyTimeout);
             }
         } else if now_ns.saturating_sub(self.last_answer_ns) >= settings.ping_interval_ns {
