@@ -311,3 +311,10 @@ fn addresses_print_as_they_are_written() {
     check(Address::Tcp(SocketAddr::from((Ipv6Addr::LOCALHOST, 6379))), "[::1]:6379");
     check(Address::Unix(PathBuf::from("/run/redis.sock")), "unix:/run/redis.sock");
 }
+
+/// A shard is made on one thread and may run on another, with all that it owns.
+#[test]
+fn what_a_shard_owns_is_send() {
+    fn is_send<T: Send>() {}
+    is_send::<(Socket, Poller, Events)>();
+}

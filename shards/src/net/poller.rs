@@ -1,7 +1,7 @@
 //! Readiness of many descriptors in one call: `epoll(7)`, level-triggered.
 
-use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -42,42 +42,44 @@ pub struct Ready {
     pub writable: bool,
 }
 
-/// Room for the answers of one [`Poller::wait`], reused from call to call.
+/// The most that one wait returns: the kernel's records are on the stack then (64 x 12 bytes), and a shard has some
+/// tens of descriptors.
+const AT_ONCE_MAX: usize = 64;
+
+/// Room for the answers of one [`Poller::wait`], reused from call to call. `Send`, as the poller is.
+#[derive(Debug)]
 pub struct Events {
-    /// Its capacity is the most that one wait returns; it never grows.
-    buffer: Vec<epoll::Event>,
+    /// What the last wait found: at most `at_once`, so it never grows.
+    ready: Vec<Ready>,
+    /// From 1 to [`AT_ONCE_MAX`].
+    at_once: usize,
 }
 
-// SAFETY: the kernel's event holds a union of a number and a pointer. This module only ever puts numbers there, and
-// never makes or follows a pointer.
-#[allow(unsafe_code)]
-unsafe impl Send for Events {}
-
 impl Events {
-    /// Room for `capacity` answers, at least one. More descriptors than that are told in turn: the kernel
-    /// rotates its list.
+    /// Room for `capacity` answers, from 1 to 64. More descriptors than that are told in turn: the kernel rotates
+    /// its list.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { buffer: Vec::with_capacity(capacity.max(1)) }
+        let at_once = capacity.clamp(1, AT_ONCE_MAX);
+        Self { ready: Vec::with_capacity(at_once), at_once }
     }
 
     /// What the last wait found.
     pub fn iter(&self) -> impl Iterator<Item = Ready> + '_ {
-        self.buffer.iter().map(|event| {
-            let (flags, data) = (event.flags, event.data);
-            let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
-            Ready {
-                token: data.u64(),
-                readable: broken || flags.intersects(EventFlags::IN | EventFlags::RDHUP),
-                writable: broken || flags.contains(EventFlags::OUT),
-            }
-        })
+        self.ready.iter().copied()
     }
 }
 
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+impl Ready {
+    fn new(event: &epoll::Event) -> Self {
+        // Copied: the kernel's record is packed.
+        let (flags, data) = (event.flags, event.data);
+        let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
+        Self {
+            token: data.u64(),
+            readable: broken || flags.intersects(EventFlags::IN | EventFlags::RDHUP),
+            writable: broken || flags.contains(EventFlags::OUT),
+        }
     }
 }
 
@@ -131,7 +133,7 @@ impl Poller {
     ///
     /// What `epoll_wait(2)` answers; a signal is none.
     pub fn wait(&self, timeout: Option<Duration>, events: &mut Events) -> io::Result<usize> {
-        events.buffer.clear();
+        events.ready.clear();
         let timeout = match timeout {
             // epoll_wait counts whole milliseconds. For a finer timeout (a linger, a batch that is due) ppoll
             // waits on the epoll descriptor itself, and epoll_wait only collects.
@@ -145,11 +147,13 @@ impl Poller {
         };
         // A time too long for the kernel's type is for ever.
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        let room = rustix::buffer::spare_capacity(&mut events.buffer);
-        match epoll::wait(&self.fd, room, timeout.as_ref()) {
-            Err(Errno::INTR) => Ok(0),
-            other => Ok(other?),
+        let mut room = [const { MaybeUninit::uninit() }; AT_ONCE_MAX];
+        match epoll::wait(&self.fd, &mut room[..events.at_once], timeout.as_ref()) {
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok((found, _)) => events.ready.extend(found.iter().map(Ready::new)),
         }
+        Ok(events.ready.len())
     }
 
     /// Waits until any descriptor is ready: false on timeout or after a signal.
