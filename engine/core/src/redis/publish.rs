@@ -97,6 +97,8 @@ pub(crate) struct PublishLane {
     /// When the last answer came, or the connection became ready.
     last_answer_ns: u64,
     check_at_ns: u64,
+    /// The last look at the clocks came late and judged nobody.
+    excused: bool,
     role_at_ns: u64,
     role_outstanding: bool,
     pub(crate) counters: Counters,
@@ -116,6 +118,7 @@ impl PublishLane {
             predecessor: None,
             last_answer_ns: 0,
             check_at_ns: NEVER_NS,
+            excused: false,
             role_at_ns: 0,
             role_outstanding: false,
             counters: Counters::default(),
@@ -241,7 +244,7 @@ impl PublishLane {
         let mut more = self.settle(now_ns, SETTLE_PER_POLL, outlet);
         // Answers first: after a standstill of our own the clocks would call a server silent whose answers are here.
         let turn = match self.decode(now_ns, settings, outlet) {
-            Ok(more) => self.check(now_ns, settings, !more, outlet).map(|()| more),
+            Ok(more) => self.check(now_ns, settings, outlet).map(|()| more),
             Err(error) => Err(error),
         };
         match turn {
@@ -345,12 +348,11 @@ impl PublishLane {
         self.lost > 0
     }
 
-    /// Timers: connect, give up, ask for a sign of life. `caught_up`: every answer that came in has been looked at.
+    /// Timers: connect, give up, ask for a sign of life.
     fn check(
         &mut self,
         now_ns: u64,
         settings: &RedisSettings,
-        caught_up: bool,
         outlet: &mut impl Outlet,
     ) -> Result<(), LinkError> {
         if self.lost > 0 {
@@ -370,10 +372,14 @@ impl PublishLane {
         if now_ns < self.check_at_ns {
             return Ok(());
         }
-        self.check_at_ns = now_ns + check_interval_ns(settings);
+        // A look that comes late says that we stood still ourselves, and then no silence is the server's: what it
+        // answered may not be read, or our own commands not be sent. The next look judges, late or not.
+        let interval_ns = check_interval_ns(settings);
+        self.excused = !self.excused && now_ns - self.check_at_ns >= interval_ns;
+        self.check_at_ns = now_ns + interval_ns;
         if let Some(oldest) = self.in_flight.front() {
             let waiting_since = oldest.since_ns.max(self.last_answer_ns);
-            if caught_up && now_ns.saturating_sub(waiting_since) >= settings.reply_timeout_ns {
+            if !self.excused && now_ns.saturating_sub(waiting_since) >= settings.reply_timeout_ns {
                 return Err(LinkError::ReplyTimeout);
             }
         }

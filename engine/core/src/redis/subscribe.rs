@@ -107,6 +107,8 @@ pub(crate) struct SubscribeLane {
     resubscribed: usize,
     last_answer_ns: u64,
     check_at_ns: u64,
+    /// The last look at the clocks came late and judged nobody.
+    excused: bool,
     pub(crate) counters: Counters,
 }
 
@@ -123,6 +125,7 @@ impl SubscribeLane {
             resubscribed: 0,
             last_answer_ns: 0,
             check_at_ns: NEVER_NS,
+            excused: false,
             counters: Counters::default(),
         }
     }
@@ -273,7 +276,7 @@ impl SubscribeLane {
         let mut more = false;
         // Answers first: after a standstill of our own the clocks would call a server silent whose answers are here.
         let turn = match self.decode(now_ns, settings, table, outlet) {
-            Ok(more) => self.check(now_ns, settings, !more, outlet).map(|()| more),
+            Ok(more) => self.check(now_ns, settings, outlet).map(|()| more),
             Err(error) => Err(error),
         };
         match turn {
@@ -344,7 +347,6 @@ impl SubscribeLane {
         &mut self,
         now_ns: u64,
         settings: &RedisSettings,
-        caught_up: bool,
         outlet: &mut impl Outlet,
     ) -> Result<(), LinkError> {
         if self.link.is_gone() {
@@ -361,10 +363,14 @@ impl SubscribeLane {
         if now_ns < self.check_at_ns {
             return Ok(());
         }
-        self.check_at_ns = now_ns + check_interval_ns(settings);
+        // A look that comes late says that we stood still ourselves, and then no silence is the server's: what it
+        // answered may not be read, or our own commands not be sent. The next look judges, late or not.
+        let interval_ns = check_interval_ns(settings);
+        self.excused = !self.excused && now_ns - self.check_at_ns >= interval_ns;
+        self.check_at_ns = now_ns + interval_ns;
         if let Some(oldest) = self.barriers.front() {
             let waiting_since = oldest.since_ns.max(self.last_answer_ns);
-            if caught_up && now_ns.saturating_sub(waiting_since) >= settings.reply_timeout_ns {
+            if !self.excused && now_ns.saturating_sub(waiting_since) >= settings.reply_timeout_ns {
                 return Err(LinkError::ReplyTimeout);
             }
         } else if now_ns.saturating_sub(self.last_answer_ns) >= settings.ping_interval_ns {
