@@ -88,6 +88,8 @@ impl Handshake {
             (Step::Hello, Some(text)) => self.hello_refused(text)?,
             (Step::Hello, None) => self.hello(frame)?,
             (Step::Authenticate | Step::Select, Some(text)) => return Err(LinkError::from_reply(text)),
+            // An old server asks for a password here, where `HELLO` did not.
+            (_, Some(text)) if text.starts_with(b"NOAUTH") => return Err(LinkError::from_reply(text)),
             // A name is a courtesy, and an old server's user may lack the right to ask for its role.
             (Step::SetName | Step::Role | Step::Info, Some(_)) => {}
             (Step::Role, None) => check_role(frame.item(0))?,
