@@ -1,0 +1,28 @@
+//! The library against a real `redis-server`: what only the real one can prove.
+//!
+//! ```text
+//!   test thread ── starts, pauses, kills, restarts ──► redis-server (its own port and folder)
+//!        │                                               ▲          │
+//!        ├── engine under test ── publishes, subscribes ─┘          │
+//!        ├── redis-cli and plain sockets ── judges ─────────────────┤
+//!        └── journal: a plain subscriber that saw what was executed ┘
+//! ```
+//!
+//! Each test has a server of its own, so they run side by side. `redis-server` and `redis-cli` 6.2 or later come from
+//! `PATH`; nothing is skipped where they are missing: the tests fail and name them.
+
+mod access;
+mod addresses;
+mod client;
+mod globs;
+mod journal;
+mod kill;
+mod lanes;
+mod load;
+mod patience;
+mod probes;
+mod protocol;
+mod pubsub;
+mod server;
+mod stall;
+mod witness;

@@ -1,0 +1,195 @@
+//! A `redis-server` of one test: started, paused, killed and restarted by it, and gone with it.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::client::Client;
+use crate::patience::until;
+
+/// Ports are taken from below Linux' ephemeral range (32768 and up): a client that keeps trying a dead server's port
+/// in that range can be given the very port as its own, and then connects to itself.
+const PORTS_FROM: u16 = 20_000;
+const PORTS: u16 = 12_000;
+/// Another process may take a port between our look at it and the server's: then there is the next one.
+const START_ATTEMPTS: usize = 20;
+/// What the server says when it takes connections.
+const READY: &str = "Ready to accept connections";
+/// Before Redis 7.0 `DEBUG` is always allowed, and this option is unknown.
+const ENABLE_DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
+
+pub(crate) struct Server {
+    process: Option<Child>,
+    port: u16,
+    folder: PathBuf,
+    options: Vec<String>,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Starts a server with further options, as in `["--requirepass", "secret"]`.
+    pub(crate) fn with(options: &[&str]) -> Self {
+        let mut options: Vec<String> =
+            ENABLE_DEBUG.iter().chain(options).map(|option| (*option).to_owned()).collect();
+        let mut log = String::new();
+        for _ in 0..START_ATTEMPTS {
+            let port = free_port();
+            let folder = std::env::temp_dir().join(format!("ringwire-real-{}-{port}", std::process::id()));
+            fs::create_dir_all(&folder).expect("a temporary folder can be made");
+            let mut server = Self { process: None, port, folder, options: options.clone() };
+            match server.launch() {
+                Ok(()) => return server,
+                Err(words) => log = words,
+            }
+            if log.contains(ENABLE_DEBUG[0]) && options[0] == ENABLE_DEBUG[0] {
+                options.drain(..ENABLE_DEBUG.len());
+            }
+        }
+        panic!("redis-server does not start: {log}");
+    }
+
+    fn launch(&mut self) -> Result<(), String> {
+        let path = self.folder.join("log");
+        let log = File::create(&path).expect("a log file can be made");
+        let child = Command::new("redis-server")
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"])
+            .args(["--save", "", "--appendonly", "no", "--unixsocket"])
+            .arg(self.socket())
+            .arg("--dir")
+            .arg(&self.folder)
+            .args(&self.options)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a file can be had twice"))
+            .stderr(log)
+            .spawn()
+            .expect("these tests need redis-server 6.2 or later on PATH (apt-get install redis-server)");
+        let mut exit = None;
+        let child = self.process.insert(child);
+        let said = || fs::read_to_string(&path).unwrap_or_default();
+        until("redis-server", || {
+            exit = child.try_wait().expect("a child can be asked");
+            exit.is_some() || said().contains(READY)
+        });
+        if let Some(status) = exit {
+            self.process = None;
+            return Err(format!("{status}: {}", said()));
+        }
+        // Any answer will do: with a password it is an error.
+        Client::connect(self).ask(&["PING"]);
+        Ok(())
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Path of its Unix socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join("redis.sock")
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(self.process.as_ref().expect("the server runs"))
+    }
+
+    /// Kills it, as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        let mut process = self.process.take().expect("the server runs");
+        process.kill().expect("a child can be killed");
+        process.wait().expect("a killed child ends");
+    }
+
+    /// Starts it again where it was. It remembers nothing.
+    pub(crate) fn restart(&mut self) {
+        assert!(self.process.is_none(), "it was killed before");
+        self.launch().expect("it starts again on its own port");
+    }
+
+    /// Stops it in its tracks: the kernel keeps taking connections and bytes for it.
+    pub(crate) fn pause(&self) {
+        kill_process(self.pid(), Signal::STOP).expect("a child can be stopped");
+        until("a stopped server", || self.is_stopped());
+    }
+
+    pub(crate) fn resume(&self) {
+        kill_process(self.pid(), Signal::CONT).expect("a child can be continued");
+        until("a running server", || !self.is_stopped());
+    }
+
+    fn is_stopped(&self) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/stat", self.pid().as_raw_nonzero()))
+            .expect("a child has a status");
+        // The name stands in parentheses before the state, and may hold anything.
+        let state = status.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        state == Some('T')
+    }
+
+    /// `redis-cli`, pointed at this server.
+    pub(crate) fn cli(&self) -> Command {
+        let mut command = Command::new("redis-cli");
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "--raw"]);
+        command
+    }
+
+    /// Runs `redis-cli` with these arguments and `input` as its last, and answers what it printed, without the
+    /// newline at the end.
+    pub(crate) fn cli_with_input(&self, args: &[&str], input: &[u8]) -> Vec<u8> {
+        let mut child = self
+            .cli()
+            .arg("-x")
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("these tests need redis-cli on PATH (apt-get install redis-tools)");
+        let mut stdin = child.stdin.take().expect("its input is piped");
+        stdin.write_all(input).expect("redis-cli takes its input");
+        drop(stdin);
+        let output = child.wait_with_output().expect("redis-cli ends");
+        assert!(output.status.success(), "redis-cli {args:?}: {output:?}");
+        let mut text = output.stdout;
+        assert_eq!(text.pop(), Some(b'\n'));
+        text
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        let _ = fs::remove_dir_all(Path::new(&self.folder));
+    }
+}
+
+/// A port that nobody listens on now, and that no other test of this process was given.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test processes that run side by side begin at different places.
+    let begin = std::process::id().wrapping_mul(97) as u16;
+    for _ in 0..PORTS {
+        let number = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS_FROM + number % PORTS;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no loopback port is free from {PORTS_FROM} to {}", PORTS_FROM + PORTS);
+}
