@@ -1,0 +1,395 @@
+//! `ringwire demo`: quotes out to a Redis and back, at a fixed rate, open loop.
+//!
+//! ```text
+//!  this thread                                 shard                       Redis
+//!  due? ─► publish ─► ring ──────────────────► PUBLISH ──────────────────► ┐
+//!  ledger, latency ◄─ report ring ◄─────────── reply         ◄──────────── ┤
+//!                  ◄─ subscriber's ring ◄───── message       ◄──────────── ┘
+//!  sleep until the next is due
+//! ```
+//!
+//! One thread publishes and polls: both ends of a latency are read by the shard, so that it does not matter when the
+//! reports are looked at, and a further thread would compete with the shard and the server for few cores.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringwire::{Channel, Event, Message, Outcome, Publisher, Refusal, Reports, Subscriber, monotonic_ns};
+use serde::Serialize;
+
+use crate::args::Demo;
+use crate::latency::{Latency, Percentiles};
+use crate::ledger::Ledger;
+use crate::output::Summary;
+use crate::pace::{self, Rate};
+use crate::progress::{Live, Progress, Reading};
+use crate::quotes::Quotes;
+use crate::redis::Running;
+use crate::table;
+use crate::tally::{Tally, cause};
+
+/// Time for the connections and the subscription.
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Messages that are published before the reports are polled: some microseconds, if the publisher is behind.
+const PUBLISH_BATCH: usize = 64;
+/// Reports and messages that are polled before the next message: so many more than are published that none pile up,
+/// so few that the next message is not held up by more than some microseconds.
+const POLL_BATCH: usize = 128;
+/// No sleep is longer: reports are polled, and progress is written, at any rate.
+const SLEEP_MAX: Duration = Duration::from_millis(1);
+/// How long the end waits for outcomes and messages while none come. More than twice the reply timeout of 2 s after
+/// which a silent connection is given up.
+const QUIET_MAX: Duration = Duration::from_secs(5);
+/// Time for the shutdown once nothing comes any more.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often the progress is written.
+const LIVE_EVERY_NS: u64 = 100_000_000;
+/// A publisher that is later than this at its 99th percentile has not held the rate.
+const LATE_MAX_NS: u64 = 10_000_000;
+
+/// How the demo went.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct DemoSummary {
+    rate: u64,
+    messages: u64,
+    #[serde(flatten)]
+    tally: Tally,
+    received: u64,
+    /// Gaps that the subscriber was told of, and the messages that are known to have been lost in them.
+    gaps: u64,
+    lost: u64,
+    seconds: f64,
+    ack_ns: Percentiles,
+    subscriber_ns: Percentiles,
+    publisher_late_ns: Percentiles,
+    rate_held: bool,
+    redis: String,
+    hosted_by: String,
+    idle: String,
+    cores: usize,
+    #[serde(skip)]
+    conditions: String,
+    error: Option<String>,
+}
+
+/// Runs the demo.
+pub(crate) fn run(plan: &Demo) -> DemoSummary {
+    let (rate, messages) = (plan.rate.per_second(), plan.messages);
+    let mut summary = DemoSummary { rate, messages, ..DemoSummary::default() };
+    if let Err(error) = try_run(plan, &mut summary) {
+        summary.error = Some(error);
+    }
+    summary
+}
+
+fn try_run(plan: &Demo, summary: &mut DemoSummary) -> Result<(), String> {
+    let quotes = Quotes::load(plan.file.as_deref())?;
+    let running = plan.destination.start()?;
+    summary.redis.clone_from(&running.shown);
+    summary.hosted_by = running.hosted_by();
+    summary.idle = running.idle.to_string();
+    summary.cores = running.cores;
+    summary.conditions = running.conditions();
+    let mut run = Run::open(&running, &quotes, plan)?;
+    running.wait_ready(READY_TIMEOUT)?;
+    run.start_ns = monotonic_ns();
+    let progress = Progress::start(run.live.clone());
+    run.publish_all();
+    let went_quiet = !run.wait_for_the_rest();
+    let seconds = (monotonic_ns() - run.start_ns) as f64 / 1e9;
+    let trouble = running.trouble();
+    if went_quiet {
+        running.engine.shutdown(SHUTDOWN_TIMEOUT);
+        run.poll_everything();
+    }
+    drop(progress);
+    summary.seconds = seconds;
+    run.conclude(summary, trouble)
+}
+
+/// A demo under way.
+struct Run<'a> {
+    quotes: &'a Quotes,
+    rate: Rate,
+    messages: u64,
+    channel: Channel,
+    publisher: Publisher,
+    reports: Reports,
+    subscriber: Subscriber,
+    /// Of message 0, on the monotonic clock.
+    start_ns: u64,
+    next: u64,
+    message: Vec<u8>,
+    seen: Seen,
+    live: Arc<Live>,
+    live_due_ns: u64,
+}
+
+/// What came back.
+struct Seen {
+    tally: Tally,
+    ledger: Ledger,
+    received: u64,
+    gaps: u64,
+    lost: u64,
+    ack: Latency,
+    back: Latency,
+    late: Latency,
+    /// Why the first message was refused or not delivered, in words.
+    first_failure: Option<String>,
+    /// The server's words, if it refuses the subscription.
+    subscription_error: Option<String>,
+}
+
+impl<'a> Run<'a> {
+    fn open(running: &Running, quotes: &'a Quotes, plan: &Demo) -> Result<Self, String> {
+        let words = |error: ringwire::OpenError| error.to_string();
+        // A name that no other demo on the same Redis has.
+        let name = format!("ringwire.demo.{}.{}", std::process::id(), monotonic_ns());
+        let channel = running.engine.channel(&name).map_err(words)?;
+        let (publisher, reports) = running.engine.publisher().map_err(words)?;
+        let mut subscriber = running.engine.subscriber().map_err(words)?;
+        subscriber.subscribe(&name).map_err(words)?;
+        let seen = Seen {
+            tally: Tally::default(),
+            ledger: Ledger::new(plan.messages),
+            received: 0,
+            gaps: 0,
+            lost: 0,
+            ack: Latency::new(),
+            back: Latency::new(),
+            late: Latency::new(),
+            first_failure: None,
+            subscription_error: None,
+        };
+        Ok(Self {
+            quotes,
+            rate: plan.rate,
+            messages: plan.messages,
+            channel,
+            publisher,
+            reports,
+            subscriber,
+            start_ns: 0,
+            next: 0,
+            message: Vec::new(),
+            seen,
+            live: Arc::default(),
+            live_due_ns: 0,
+        })
+    }
+
+    fn due_ns(&self, index: u64) -> u64 {
+        self.start_ns + self.rate.offset_ns(index)
+    }
+
+    fn publish_all(&mut self) {
+        pace::sleep_precisely();
+        while self.next < self.messages {
+            self.publish_due();
+            self.poll(POLL_BATCH);
+            if self.next < self.messages {
+                pace::sleep_until(self.due_ns(self.next), SLEEP_MAX);
+            }
+        }
+    }
+
+    /// Publishes what is due, a bounded number.
+    fn publish_due(&mut self) {
+        for _ in 0..PUBLISH_BATCH {
+            let due_ns = self.due_ns(self.next);
+            let now_ns = monotonic_ns();
+            if self.next == self.messages || now_ns < due_ns {
+                return;
+            }
+            self.quotes.message(self.next, &mut self.message);
+            let message = Message {
+                payload: Some(&self.message),
+                tag: self.next,
+                intended_ns: due_ns,
+                ..Message::default()
+            };
+            self.seen.late.record(due_ns, now_ns);
+            match self.publisher.publish_message(&self.channel, &message) {
+                Ok(_) => self.seen.tally.accepted += 1,
+                Err(refusal) => self.seen.refused(self.next, refusal),
+            }
+            self.next += 1;
+        }
+    }
+
+    /// Polls at most so many reports and so many messages; answers how many there were.
+    fn poll(&mut self, limit: usize) -> usize {
+        let Self { seen, quotes, rate, start_ns, .. } = self;
+        let mut polled = self.reports.poll(limit, |report| {
+            seen.tally.count(report.outcome);
+            seen.ledger.outcome(report.tag, report.outcome);
+            if report.outcome == Outcome::Delivered {
+                seen.ack.record(report.intended_ns, report.at_ns);
+            } else {
+                seen.first_failure.get_or_insert_with(|| cause(report));
+            }
+        });
+        polled += self.subscriber.poll(limit, |delivery| match delivery.event {
+            Event::Message { payload, .. } => match quotes.index(payload) {
+                Some(index) => {
+                    seen.received += 1;
+                    seen.ledger.received(index);
+                    seen.back.record(*start_ns + rate.offset_ns(index), delivery.received_ns);
+                }
+                None => seen.ledger.nonsense += 1,
+            },
+            Event::Gap { lost, .. } => {
+                seen.gaps += 1;
+                seen.lost += lost;
+                seen.ledger.gap();
+            }
+            Event::Refused { error } => {
+                let words = || String::from_utf8_lossy(error).into_owned();
+                seen.subscription_error.get_or_insert_with(words);
+            }
+            Event::Subscribed => {}
+        });
+        self.show();
+        polled
+    }
+
+    /// Writes the progress, now and then.
+    fn show(&mut self) {
+        let now_ns = monotonic_ns();
+        if now_ns < self.live_due_ns {
+            return;
+        }
+        self.live_due_ns = now_ns + LIVE_EVERY_NS;
+        let Seen { tally, received, ack, .. } = &self.seen;
+        self.live.write(&Reading {
+            accepted: tally.accepted,
+            delivered: tally.delivered,
+            lost: tally.not_sent + tally.unknown,
+            received: Some(*received),
+            ack_p99_ns: ack.p99_ns(),
+        });
+    }
+
+    /// Waits until every outcome and every message is here; answers `false` if nothing came for a while.
+    fn wait_for_the_rest(&mut self) -> bool {
+        let mut quiet_from_ns = monotonic_ns();
+        loop {
+            if self.poll(usize::MAX) > 0 {
+                quiet_from_ns = monotonic_ns();
+            }
+            if self.seen.tally.outstanding() == 0 && self.seen.ledger.is_caught_up() {
+                return true;
+            }
+            if monotonic_ns() - quiet_from_ns > QUIET_MAX.as_nanos() as u64 {
+                return false;
+            }
+            std::thread::sleep(SLEEP_MAX);
+        }
+    }
+
+    fn poll_everything(&mut self) {
+        while self.poll(usize::MAX) > 0 {}
+    }
+
+    /// Fills in the summary.
+    ///
+    /// # Errors
+    /// What did not hold, in a sentence.
+    fn conclude(self, summary: &mut DemoSummary, trouble: Option<String>) -> Result<(), String> {
+        let seen = self.seen;
+        summary.tally = seen.tally;
+        summary.received = seen.received;
+        summary.gaps = seen.gaps;
+        summary.lost = seen.lost;
+        summary.ack_ns = seen.ack.percentiles();
+        summary.subscriber_ns = seen.back.percentiles();
+        summary.publisher_late_ns = seen.late.percentiles();
+        summary.rate_held = seen.late.p99_ns() <= LATE_MAX_NS;
+        let nonsense = seen.ledger.nonsense;
+        let audit = seen.ledger.audit();
+        let because = || {
+            let words = seen.subscription_error.clone().or(trouble).or(seen.first_failure.clone());
+            words.map_or_else(String::new, |words| format!(": {words}"))
+        };
+        let Tally { accepted, delivered, not_sent, unknown, .. } = seen.tally;
+        if !seen.tally.adds_up() {
+            return Err(format!(
+                "{accepted} messages were accepted, but {delivered} delivered, {not_sent} not sent and {unknown} \
+                 unknown are not as many{}",
+                because()
+            ));
+        }
+        if accepted == 0 {
+            return Err(format!("every message was refused{}", because()));
+        }
+        if audit.missing > 0 {
+            return Err(format!(
+                "{} messages were delivered to the server, but neither received nor told as a gap{}",
+                audit.missing,
+                because()
+            ));
+        }
+        if audit.contradictions + nonsense > 0 {
+            return Err(format!(
+                "{} messages were received that should not have been, and {nonsense} messages or outcomes were \
+                 changed, doubled, out of order or somebody else's",
+                audit.contradictions
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Seen {
+    #[cold]
+    fn refused(&mut self, index: u64, refusal: Refusal) {
+        self.tally.refused += 1;
+        self.ledger.refused(index);
+        self.first_failure.get_or_insert_with(|| refusal.to_string());
+    }
+}
+
+impl Summary for DemoSummary {
+    fn table(&self) -> String {
+        let Tally { accepted, refused, delivered, not_sent, unknown } = self.tally;
+        let mut text = format!(
+            "\n  {} messages at {} a second\n  {}\n\n",
+            table::grouped(self.messages),
+            table::grouped(self.rate),
+            self.conditions
+        );
+        let lost = match self.lost {
+            0 => String::new(),
+            lost => format!("{} messages known to be lost in them", table::grouped(lost)),
+        };
+        let none = String::new;
+        text += &table::counts(&[
+            ("accepted", accepted, none()),
+            ("refused", refused, none()),
+            ("delivered", delivered, none()),
+            ("not sent", not_sent, none()),
+            ("unknown", unknown, none()),
+            ("received", self.received, none()),
+            ("gaps", self.gaps, lost),
+        ]);
+        text.push('\n');
+        text += &table::latencies(
+            "from the intended send time",
+            &[("to the acknowledgement", self.ack_ns), ("to the subscriber", self.subscriber_ns)],
+        );
+        if let (false, Some(late)) = (self.rate_held, self.publisher_late_ns.p99) {
+            text += &format!(
+                "\n  The rate was not held: the publisher was late by {} at the 99th percentile. What it was late \
+                 counts\n  in the latencies.\n",
+                table::duration(late)
+            );
+        }
+        text.push('\n');
+        text
+    }
+
+    fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+}

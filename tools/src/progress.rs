@@ -1,0 +1,154 @@
+//! The progress of a run, on standard error: one live line on a terminal, else one plain line a second.
+//!
+//! A thread of its own prints it, so that a slow terminal never holds up a message; it reads counters that the
+//! publishing thread writes.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::output::write_stderr;
+use crate::table::{duration, grouped};
+
+/// Fast enough to look alive, slow enough to be read.
+const LIVE_EVERY: Duration = Duration::from_millis(200);
+const PLAIN_EVERY: Duration = Duration::from_secs(1);
+/// To the start of the line, and clear it.
+const CLEAR_LINE: &str = "\r\x1b[K";
+
+/// Counters of a run; written by one thread.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    accepted: AtomicU64,
+    delivered: AtomicU64,
+    lost: AtomicU64,
+    received: AtomicU64,
+    ack_p99_ns: AtomicU64,
+}
+
+/// A reading of [`Live`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) accepted: u64,
+    pub(crate) delivered: u64,
+    /// Outcomes *not sent* and *unknown*.
+    pub(crate) lost: u64,
+    /// Messages that came back; nothing is shown of it where nobody subscribes.
+    pub(crate) received: Option<u64>,
+    /// 0 shows nothing.
+    pub(crate) ack_p99_ns: u64,
+}
+
+/// Stands for `None` in [`Live::received`].
+const NOBODY: u64 = u64::MAX;
+
+impl Live {
+    pub(crate) fn write(&self, reading: &Reading) {
+        for (counter, value) in [
+            (&self.accepted, reading.accepted),
+            (&self.delivered, reading.delivered),
+            (&self.lost, reading.lost),
+            (&self.received, reading.received.unwrap_or(NOBODY)),
+            (&self.ack_p99_ns, reading.ack_p99_ns),
+        ] {
+            counter.store(value, Ordering::Relaxed);
+        }
+    }
+
+    fn read(&self) -> Reading {
+        let received = self.received.load(Ordering::Relaxed);
+        Reading {
+            accepted: self.accepted.load(Ordering::Relaxed),
+            delivered: self.delivered.load(Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed),
+            received: (received != NOBODY).then_some(received),
+            ack_p99_ns: self.ack_p99_ns.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Reading {
+    /// One line of at most 80 columns, as long as the numbers are below a billion.
+    fn line(&self, elapsed: Duration) -> String {
+        let mut line = format!("{:5.1} s  {} accepted", elapsed.as_secs_f64(), grouped(self.accepted));
+        line += &format!("  {} delivered", grouped(self.delivered));
+        if let Some(received) = self.received {
+            line += &format!("  {} received", grouped(received));
+        }
+        if self.lost > 0 {
+            line += &format!("  {} lost", grouped(self.lost));
+        }
+        if self.ack_p99_ns > 0 {
+            line += &format!("  p99 {}", duration(self.ack_p99_ns));
+        }
+        line
+    }
+}
+
+/// The thread that prints; ends, and clears the live line, when it is dropped.
+pub(crate) struct Progress {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Progress {
+    /// Starts it. Without a thread there is no progress to be seen, and nothing else is lost.
+    pub(crate) fn start(live: Arc<Live>) -> Self {
+        let is_live =
+            std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let (stop, stopped) = channel();
+        let start = Instant::now();
+        let print = move || {
+            let every = if is_live { LIVE_EVERY } else { PLAIN_EVERY };
+            while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                let line = live.read().line(start.elapsed());
+                write_stderr(&if is_live { format!("{CLEAR_LINE}{line}") } else { format!("{line}\n") });
+            }
+            if is_live {
+                write_stderr(CLEAR_LINE);
+            }
+        };
+        let thread = std::thread::Builder::new().name("ringwire-show".into()).spawn(print);
+        Self { stop: Some(stop), thread: thread.ok() }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        // The thread sees the end of the channel.
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_fits_a_line() {
+        let live = Live::default();
+        let reading = Reading {
+            accepted: 999_999_999,
+            delivered: 999_999_998,
+            lost: 0,
+            received: Some(999_999_997),
+            ack_p99_ns: 88_100,
+        };
+        live.write(&reading);
+        assert_eq!(live.read(), reading);
+        let line = reading.line(Duration::from_millis(999_900));
+        assert_eq!(
+            line,
+            "999.9 s  999,999,999 accepted  999,999,998 delivered  999,999,997 received  p99 88.1 µs"
+        );
+        let reading = Reading { accepted: 5, delivered: 2, lost: 3, received: None, ack_p99_ns: 0 };
+        live.write(&reading);
+        assert_eq!(live.read().line(Duration::from_secs(1)), "  1.0 s  5 accepted  2 delivered  3 lost");
+    }
+}

@@ -1,0 +1,402 @@
+//! `ringwire replay`: the lines of a file on a channel, each accounted for.
+//!
+//! ```text
+//!  file ─► lines ─► due? ─► publish ─┬─ accepted ─► ring ─► shard ─► Redis
+//!                              ▲     └─ refused: poll reports, wait, again ──┐
+//!                              └────────────────────────────────────────────┘
+//!  end of file ─► wait for the last outcomes ─► shutdown ─► accepted = delivered + not sent + unknown
+//! ```
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringwire::{Channel, Message, Outcome, Publisher, Refusal, Reports, monotonic_ns};
+use serde::Serialize;
+
+use crate::args::{Pace, Replay};
+use crate::columns::{self, Column};
+use crate::latency::{Latency, Percentiles};
+use crate::lines::Lines;
+use crate::output::{self, Summary};
+use crate::pace::{self, Playback, Rate};
+use crate::progress::{Live, Progress, Reading};
+use crate::redis::{Destination, Running};
+use crate::stamp::Stamps;
+use crate::table;
+use crate::tally::{Tally, cause};
+
+/// The longest message: 1 MiB.
+const LINE_LEN_MAX: usize = 1 << 20;
+/// Lines between two polls of the reports: far fewer than there are report slots (16,384).
+const LINES_PER_POLL: u64 = 256;
+/// A refusal is waited out in pieces, between which the reports are polled: their slots are a reason for refusals.
+/// A millisecond of outcomes is a small part of what may be in flight, so that the shard never runs dry.
+const REFUSAL_NAP: Duration = Duration::from_millis(1);
+/// No sleep until a line is due is longer: reports are polled at any pace.
+const PACE_NAP: Duration = Duration::from_millis(5);
+/// How long one wait for the last outcomes takes at most, between two looks at the clock.
+const OUTCOME_NAP: Duration = Duration::from_millis(10);
+/// Time for the shutdown, when there is nothing left to wait for.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
+/// How often the progress is written.
+const LIVE_EVERY_NS: u64 = 100_000_000;
+
+/// How a replay went.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct ReplaySummary {
+    file: String,
+    channel: String,
+    lines: u64,
+    #[serde(flatten)]
+    tally: Tally,
+    /// Of the messages that were accepted.
+    bytes: u64,
+    seconds: f64,
+    /// Lines whose time lay before an earlier one's.
+    backwards: u64,
+    latency_ns: Percentiles,
+    redis: String,
+    hosted_by: String,
+    #[serde(skip)]
+    conditions: String,
+    error: Option<String>,
+}
+
+/// Replays the file.
+pub(crate) fn run(plan: &Replay) -> ReplaySummary {
+    let file = plan.file.display().to_string();
+    let mut summary = ReplaySummary { file, channel: plan.channel.clone(), ..ReplaySummary::default() };
+    if let Err(error) = try_run(plan, &mut summary) {
+        summary.error = Some(error);
+    }
+    summary
+}
+
+fn try_run(plan: &Replay, summary: &mut ReplaySummary) -> Result<(), String> {
+    let named = |words: String| format!("{}: {words}", plan.file.display());
+    let file = File::open(&plan.file).map_err(|error| named(error.to_string()))?;
+    let mut lines = Lines::new(file, LINE_LEN_MAX);
+    let mut timing = Timing::new(plan, &mut lines).map_err(named)?;
+    let running = plan.destination.start()?;
+    summary.redis.clone_from(&running.shown);
+    summary.hosted_by = running.hosted_by();
+    summary.conditions = running.conditions();
+    if plan.destination == Destination::Embedded {
+        output::complain(
+            "no --redis: the messages go to a small Redis inside this process, where nobody hears them",
+        );
+    }
+    let mut run = Run::open(&running, plan)?;
+    running.wait_ready(plan.timeout)?;
+    let progress = Progress::start(run.live.clone());
+    pace::sleep_precisely();
+    let start_ns = monotonic_ns();
+    run.progress_ns = start_ns;
+    let fed = run.feed(&mut lines, &mut timing, start_ns);
+    let is_quiet = !run.wait_for_outcomes();
+    let trouble = running.trouble();
+    running.engine.shutdown(SHUTDOWN_TIMEOUT);
+    run.poll();
+    drop(progress);
+    summary.seconds = run.last_ns.saturating_sub(start_ns) as f64 / 1e9;
+    summary.lines = run.lines;
+    summary.tally = run.tally;
+    summary.bytes = run.bytes;
+    summary.backwards = timing.backwards();
+    summary.latency_ns = run.latency.percentiles();
+    match fed {
+        Err(Stop::File(words)) => Err(named(words)),
+        Err(Stop::Engine(words)) => Err(run.with_cause(words, trouble)),
+        Ok(()) => run.shortfall(is_quiet).map_or(Ok(()), |words| Err(run.with_cause(words, trouble))),
+    }
+}
+
+/// Why a replay ends before the end of the file.
+enum Stop {
+    /// Something in the file.
+    File(String),
+    /// The engine takes no more.
+    Engine(String),
+}
+
+/// When each line is due.
+enum Timing {
+    AtOnce,
+    Evenly(Rate),
+    Recorded { playback: Playback, stamps: Stamps, index: usize },
+}
+
+impl Timing {
+    /// Reads the header, if the file has one, and finds the column of the times.
+    fn new(plan: &Replay, lines: &mut Lines<File>) -> Result<Self, String> {
+        let header =
+            if plan.has_header { lines.next().map_err(|error| error.to_string())? } else { Some(&b""[..]) };
+        let Some(header) = header else {
+            output::complain(format_args!("{} is empty: there is nothing to send", plan.file.display()));
+            return Ok(Self::AtOnce);
+        };
+        let column = match &plan.pace {
+            Pace::Recorded { column, .. } => column,
+            Pace::Max | Pace::Rate(_) => &Column::Index(0),
+        };
+        let index = column.index(header).ok_or_else(|| {
+            format!("there is no column {column}; the header line has: {}", columns::names(header))
+        });
+        let looks_like_data = |index: &usize| {
+            columns::field(header, *index).is_some_and(|text| Stamps::default().read(text).is_ok())
+        };
+        if index.as_ref().is_ok_and(looks_like_data) {
+            output::complain(
+                "the first line looks like data, but was taken for the header and is not sent; --no-header sends it",
+            );
+        }
+        Ok(match plan.pace {
+            Pace::Max => Self::AtOnce,
+            Pace::Rate(rate) => Self::Evenly(rate),
+            Pace::Recorded { speed, .. } => {
+                Self::Recorded { playback: Playback::new(speed), stamps: Stamps::default(), index: index? }
+            }
+        })
+    }
+
+    /// When message `number` (from 0), which is `line`, is due, in nanoseconds after the start; `None` is at once.
+    fn offset_ns(&mut self, number: u64, line: &[u8]) -> Result<Option<u64>, String> {
+        match self {
+            Self::AtOnce => Ok(None),
+            Self::Evenly(rate) => Ok(Some(rate.offset_ns(number))),
+            Self::Recorded { playback, stamps, index } => {
+                let text = columns::field(line, *index)
+                    .ok_or_else(|| format!("there is no column {}, where the time should be", *index + 1))?;
+                let time_ns = stamps.read(text).map_err(|error| {
+                    format!("the time `{}` in column {} {error}", table::excerpt(text), *index + 1)
+                })?;
+                Ok(Some(playback.offset_ns(time_ns)))
+            }
+        }
+    }
+
+    fn backwards(&self) -> u64 {
+        match self {
+            Self::Recorded { playback, .. } => playback.backwards,
+            Self::AtOnce | Self::Evenly(_) => 0,
+        }
+    }
+}
+
+/// A replay under way.
+struct Run {
+    channel: Channel,
+    publisher: Publisher,
+    reports: Reports,
+    timeout: Duration,
+    /// Lines that were read, the header not counted.
+    lines: u64,
+    tally: Tally,
+    bytes: u64,
+    latency: Latency,
+    /// When something was last accepted or answered, or began to wait for that.
+    progress_ns: u64,
+    /// When the last outcome became known.
+    last_ns: u64,
+    /// Why the first message that was not delivered was not, in words.
+    first_failure: Option<String>,
+    live: Arc<Live>,
+    live_due_ns: u64,
+}
+
+impl Run {
+    fn open(running: &Running, plan: &Replay) -> Result<Self, String> {
+        let words = |error: ringwire::OpenError| error.to_string();
+        let channel = running.engine.channel(&plan.channel).map_err(words)?;
+        let (publisher, reports) = running.engine.publisher().map_err(words)?;
+        Ok(Self {
+            channel,
+            publisher,
+            reports,
+            timeout: plan.timeout,
+            lines: 0,
+            tally: Tally::default(),
+            bytes: 0,
+            latency: Latency::new(),
+            progress_ns: 0,
+            last_ns: 0,
+            first_failure: None,
+            live: Arc::default(),
+            live_due_ns: 0,
+        })
+    }
+
+    /// Sends every line.
+    fn feed(&mut self, lines: &mut Lines<File>, timing: &mut Timing, start_ns: u64) -> Result<(), Stop> {
+        loop {
+            let number = lines.number() + 1;
+            let line = match lines.next() {
+                Ok(Some(line)) => line,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(Stop::File(error.to_string())),
+            };
+            self.lines += 1;
+            let offset_ns = timing
+                .offset_ns(self.lines - 1, line)
+                .map_err(|words| Stop::File(format!("line {number}: {words}")))?;
+            let intended_ns = match offset_ns {
+                Some(offset_ns) => self.wait_until(start_ns.saturating_add(offset_ns)),
+                None => monotonic_ns(),
+            };
+            self.send(line, intended_ns)
+                .map_err(|words| Stop::Engine(format!("stopped at line {number}: {words}")))?;
+            if self.lines.is_multiple_of(LINES_PER_POLL) {
+                self.poll();
+            }
+        }
+    }
+
+    /// Waits until `due_ns`, and answers it.
+    fn wait_until(&mut self, due_ns: u64) -> u64 {
+        while monotonic_ns() < due_ns {
+            self.poll();
+            pace::sleep_until(due_ns, PACE_NAP);
+        }
+        due_ns
+    }
+
+    /// Publishes one line, and waits out refusals.
+    ///
+    /// # Errors
+    /// Why it was not accepted, in words.
+    fn send(&mut self, line: &[u8], intended_ns: u64) -> Result<(), String> {
+        let message = Message { payload: Some(line), intended_ns, ..Message::default() };
+        let mut was_refused = false;
+        loop {
+            let refusal = match self.publisher.publish_message(&self.channel, &message) {
+                Ok(_) => {
+                    self.tally.accepted += 1;
+                    self.bytes += line.len() as u64;
+                    return Ok(());
+                }
+                Err(refusal) => refusal,
+            };
+            if !matches!(refusal, Refusal::BackPressured | Refusal::ReportsFull | Refusal::NotConnected) {
+                return Err(refusal.to_string());
+            }
+            if !was_refused {
+                was_refused = true;
+                self.tally.refused += 1;
+                // While lines are accepted there is progress: only now does a standstill begin.
+                self.progress_ns = self.progress_ns.max(monotonic_ns());
+            }
+            if self.poll() == 0 {
+                let len = line.len();
+                self.publisher
+                    .wait_writable(&self.channel, len, REFUSAL_NAP)
+                    .map_err(|refusal| refusal.to_string())?;
+            }
+            if self.stands_still() {
+                let seconds = self.timeout.as_secs_f64();
+                return Err(format!("nothing was accepted and no outcome came for {seconds} s ({refusal})"));
+            }
+        }
+    }
+
+    fn stands_still(&self) -> bool {
+        u128::from(monotonic_ns().saturating_sub(self.progress_ns)) > self.timeout.as_nanos()
+    }
+
+    /// Polls every report that is there; answers how many.
+    fn poll(&mut self) -> usize {
+        let Self { tally, latency, last_ns, first_failure, .. } = self;
+        let polled = self.reports.poll(usize::MAX, |report| {
+            tally.count(report.outcome);
+            *last_ns = report.at_ns.max(*last_ns);
+            if report.outcome == Outcome::Delivered {
+                latency.record(report.intended_ns, report.at_ns);
+            } else {
+                first_failure.get_or_insert_with(|| cause(report));
+            }
+        });
+        let now_ns = monotonic_ns();
+        if polled > 0 {
+            self.progress_ns = now_ns;
+        }
+        if now_ns >= self.live_due_ns {
+            self.live_due_ns = now_ns + LIVE_EVERY_NS;
+            let Tally { accepted, delivered, not_sent, unknown, .. } = self.tally;
+            let lost = not_sent + unknown;
+            self.live.write(&Reading { accepted, delivered, lost, received: None, ack_p99_ns: 0 });
+        }
+        polled
+    }
+
+    /// Waits for the outcomes of everything that was accepted; answers `false` if none came for the timeout.
+    fn wait_for_outcomes(&mut self) -> bool {
+        self.progress_ns = monotonic_ns();
+        loop {
+            self.poll();
+            if self.tally.outstanding() == 0 {
+                return true;
+            }
+            if self.stands_still() {
+                return false;
+            }
+            self.reports.wait(OUTCOME_NAP);
+        }
+    }
+
+    /// What is missing at the end of the file, in a sentence.
+    fn shortfall(&self, is_quiet: bool) -> Option<String> {
+        let Tally { delivered, not_sent, unknown, .. } = self.tally;
+        if delivered == self.lines && self.tally.adds_up() {
+            return None;
+        }
+        let lines = table::grouped(self.lines);
+        let missing = table::grouped(self.lines.saturating_sub(delivered));
+        let mut words =
+            format!("{missing} of {lines} lines were not delivered: {not_sent} not sent, {unknown} unknown");
+        if is_quiet {
+            words += &format!("; no outcome came for {} s", self.timeout.as_secs_f64());
+        }
+        Some(words)
+    }
+
+    fn with_cause(&self, words: String, trouble: Option<String>) -> String {
+        match trouble.or_else(|| self.first_failure.clone()) {
+            Some(cause) => format!("{words}: {cause}"),
+            None => words,
+        }
+    }
+}
+
+impl Summary for ReplaySummary {
+    fn table(&self) -> String {
+        let Tally { accepted, refused, delivered, not_sent, unknown } = self.tally;
+        let per_second = if self.seconds > 0.0 { (accepted as f64 / self.seconds) as u64 } else { 0 };
+        let mut text = format!("\n  {} on channel {}\n  {}\n\n", self.file, self.channel, self.conditions);
+        let none = String::new;
+        let speed = format!("in {:.3} s: {} a second", self.seconds, table::grouped(per_second));
+        text += &table::counts(&[
+            ("lines", self.lines, none()),
+            ("accepted", accepted, speed),
+            ("refused", refused, "and waited for".to_owned()),
+            ("delivered", delivered, none()),
+            ("not sent", not_sent, none()),
+            ("unknown", unknown, none()),
+            ("bytes", self.bytes, none()),
+        ]);
+        if self.backwards > 0 {
+            text += &table::counts(&[(
+                "backwards",
+                self.backwards,
+                "times that went back, sent at once".to_owned(),
+            )]);
+        }
+        text.push('\n');
+        text += &table::latencies("latency", &[("to the acknowledgement", self.latency_ns)]);
+        text.push('\n');
+        text
+    }
+
+    fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+}
