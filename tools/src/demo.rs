@@ -69,6 +69,10 @@ pub(crate) struct DemoSummary {
     cores: usize,
     #[serde(skip)]
     conditions: String,
+    #[serde(skip)]
+    first_refusal: Option<String>,
+    #[serde(skip)]
+    first_failure: Option<String>,
     error: Option<String>,
 }
 
@@ -91,7 +95,7 @@ fn try_run(plan: &Demo, summary: &mut DemoSummary) -> Result<(), String> {
     summary.cores = running.cores;
     summary.conditions = running.conditions();
     let mut run = Run::open(&running, &quotes, plan)?;
-    running.wait_ready(READY_TIMEOUT)?;
+    running.wait_ready(READY_TIMEOUT).map_err(|words| run.refused_subscription().unwrap_or(words))?;
     run.start_ns = monotonic_ns();
     let progress = Progress::start(run.live.clone());
     run.publish_all();
@@ -135,7 +139,9 @@ struct Seen {
     ack: Latency,
     back: Latency,
     late: Latency,
-    /// Why the first message was refused or not delivered, in words.
+    /// Why the first message was refused, in words.
+    first_refusal: Option<String>,
+    /// Why the first accepted message that was not delivered was not, in words.
     first_failure: Option<String>,
     /// The server's words, if it refuses the subscription.
     subscription_error: Option<String>,
@@ -159,6 +165,7 @@ impl<'a> Run<'a> {
             ack: Latency::new(),
             back: Latency::new(),
             late: Latency::new(),
+            first_refusal: None,
             first_failure: None,
             subscription_error: None,
         };
@@ -177,6 +184,13 @@ impl<'a> Run<'a> {
             live: Arc::default(),
             live_due_ns: 0,
         })
+    }
+
+    /// The server's words, if it refuses the subscription.
+    fn refused_subscription(&mut self) -> Option<String> {
+        self.poll_everything();
+        let words = self.seen.subscription_error.as_ref()?;
+        Some(format!("the server refuses the subscription: {words}"))
     }
 
     fn due_ns(&self, index: u64) -> u64 {
@@ -305,11 +319,14 @@ impl<'a> Run<'a> {
         summary.ack_ns = seen.ack.percentiles();
         summary.subscriber_ns = seen.back.percentiles();
         summary.publisher_late_ns = seen.late.percentiles();
+        summary.first_refusal.clone_from(&seen.first_refusal);
+        summary.first_failure.clone_from(&seen.first_failure);
         summary.rate_held = seen.late.p99_ns() <= LATE_MAX_NS;
         let nonsense = seen.ledger.nonsense;
         let audit = seen.ledger.audit();
         let because = || {
-            let words = seen.subscription_error.clone().or(trouble).or(seen.first_failure.clone());
+            let seen_causes = seen.first_failure.as_ref().or(seen.first_refusal.as_ref());
+            let words = seen.subscription_error.as_ref().or(trouble.as_ref()).or(seen_causes);
             words.map_or_else(String::new, |words| format!(": {words}"))
         };
         let Tally { accepted, delivered, not_sent, unknown, .. } = seen.tally;
@@ -346,13 +363,16 @@ impl Seen {
     fn refused(&mut self, index: u64, refusal: Refusal) {
         self.tally.refused += 1;
         self.ledger.refused(index);
-        self.first_failure.get_or_insert_with(|| refusal.to_string());
+        self.first_refusal.get_or_insert_with(|| refusal.to_string());
     }
 }
 
 impl Summary for DemoSummary {
     fn table(&self) -> String {
         let Tally { accepted, refused, delivered, not_sent, unknown } = self.tally;
+        if accepted + refused == 0 {
+            return String::new();
+        }
         let mut text = format!(
             "\n  {} messages at {} a second\n  {}\n\n",
             table::grouped(self.messages),
@@ -364,12 +384,13 @@ impl Summary for DemoSummary {
             lost => format!("{} messages known to be lost in them", table::grouped(lost)),
         };
         let none = String::new;
+        let cause = |count, words: &Option<String>| words.clone().filter(|_| count > 0).unwrap_or_default();
         text += &table::counts(&[
             ("accepted", accepted, none()),
-            ("refused", refused, none()),
+            ("refused", refused, cause(refused, &self.first_refusal)),
             ("delivered", delivered, none()),
-            ("not sent", not_sent, none()),
-            ("unknown", unknown, none()),
+            ("not sent", not_sent, cause(not_sent, &self.first_failure)),
+            ("unknown", unknown, cause(unknown, &self.first_failure)),
             ("received", self.received, none()),
             ("gaps", self.gaps, lost),
         ]);

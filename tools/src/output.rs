@@ -13,7 +13,7 @@ pub(crate) const USAGE: u8 = 2;
 
 /// How a command went. The JSON object is what [`Serialize`] makes of it.
 pub(crate) trait Summary: Serialize {
-    /// The table, for a person.
+    /// The table, for a person; empty if it never began.
     fn table(&self) -> String;
     /// What went wrong, in a sentence; `None` if all went well.
     fn error(&self) -> Option<&str>;

@@ -369,6 +369,9 @@ impl Run {
 
 impl Summary for ReplaySummary {
     fn table(&self) -> String {
+        if self.lines == 0 && self.error.is_some() {
+            return String::new();
+        }
         let Tally { accepted, refused, delivered, not_sent, unknown } = self.tally;
         let per_second = if self.seconds > 0.0 { (accepted as f64 / self.seconds) as u64 } else { 0 };
         let mut text = format!("\n  {} on channel {}\n  {}\n\n", self.file, self.channel, self.conditions);
