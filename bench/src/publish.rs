@@ -12,6 +12,9 @@ use crate::tsc::{Tsc, ticks};
 /// As large as the engine's own ring.
 const RING_BYTES: usize = ringwire::config::DEFAULT_RING_BYTES;
 
+/// Bytes that a frame has before its payload.
+const FRAME_HEAD: usize = ringwire_core::frame::PLAIN_LEN;
+
 pub(crate) fn run(plan: &Plan) -> Result<(), Box<dyn std::error::Error>> {
     let tsc = Tsc::calibrate();
     pin(0);
@@ -110,7 +113,8 @@ fn bare_ring(plan: &Plan, tsc: Tsc) -> Histogram<u64> {
             }
         }
     });
-    let payload = vec![b'q'; plan.bytes];
+    // The same bytes as a frame: its head and the payload.
+    let payload = vec![b'q'; FRAME_HEAD + plan.bytes];
     let write = || {
         let _ = std::hint::black_box(producer.push_entire_slice(&payload));
     };

@@ -3,21 +3,59 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ringwire_core::Leg;
-
-use crate::shared::Shared;
+use ringwire_core::{Leg, WhenDown};
+use ringwire_shards::credit::Amount;
 
 /// What was resolved when a channel was opened.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    /// The engine that opened it.
-    pub(crate) engine: u64,
+    /// What its engine's [`crate::shared::Shared::admits`] wants to see.
+    pub(crate) pass: u64,
     pub(crate) index: u32,
     pub(crate) name: Box<[u8]>,
     pub(crate) shard: usize,
     pub(crate) legs: Vec<Leg>,
+    /// What a message pays on each leg that has an endpoint.
+    pub(crate) tolls: Box<[Toll]>,
+    /// Report slots that a message takes: one for each leg.
+    pub(crate) slots: u64,
     /// Whether every leg refuses messages while its endpoint is not connected.
     pub(crate) rejects: bool,
+}
+
+/// The credit that one leg asks of a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Toll {
+    pub(crate) endpoint: usize,
+    /// Bytes beside the payload's.
+    overhead: u32,
+}
+
+impl Toll {
+    /// What a message with such a payload takes: as the core counts it ([`Leg::cost`]).
+    #[inline]
+    pub(crate) fn of(self, payload_len: usize) -> Amount {
+        Amount { messages: 1, bytes: u64::from(self.overhead) + payload_len as u64 }
+    }
+}
+
+impl Opened {
+    pub(crate) fn new(pass: u64, index: u32, name: &[u8], shard: usize, legs: Vec<Leg>) -> Self {
+        let tolls = legs.iter().filter_map(|leg| {
+            let endpoint = usize::from(leg.endpoint()?.0);
+            Some(Toll { endpoint, overhead: leg.cost(0) })
+        });
+        Self {
+            pass,
+            index,
+            name: name.into(),
+            shard,
+            tolls: tolls.collect(),
+            slots: legs.len() as u64,
+            rejects: legs.iter().all(|leg| leg.endpoint().is_some() && leg.when_down() == WhenDown::Reject),
+            legs,
+        }
+    }
 }
 
 /// A channel of an engine. Cheap to clone; `Send + Sync`. Opened by [`crate::Engine::channel`].
@@ -35,11 +73,6 @@ impl Channel {
     /// Its index within the engine: [`crate::Report`] names the channel by it.
     pub fn index(&self) -> u32 {
         self.opened.index
-    }
-
-    #[inline]
-    pub(crate) fn is_of(&self, shared: &Shared) -> bool {
-        self.opened.engine == shared.id
     }
 
     /// How many destinations each message has: so many reports come for it.

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::unbounded;
+use crossbeam::utils::CachePadded;
 use ringwire_core::channel::{LEGS_MAX, NAME_LEN_MAX, shard_of};
 use ringwire_core::{Channel as CoreChannel, Core, Counters, EndpointId, EndpointState, Role};
 use ringwire_shards::clock::monotonic_ns;
@@ -21,7 +22,7 @@ use crate::config::{Config, ConfigError, Location};
 use crate::connection::{Connections, SLEEPER_TOKEN};
 use crate::host_shard::HostShard;
 use crate::ports::{Leftover, PublisherPort, SubscriberPort};
-use crate::publisher::{Lane, Publisher};
+use crate::publisher::{Dues, Lane, Publisher};
 use crate::reports::{ReportLane, Reports};
 use crate::resolver;
 use crate::shard::{Parts, Shard};
@@ -265,14 +266,7 @@ impl Engine {
         let index = registry.channels.len() as u32;
         let legs = self.shared.config.legs(name);
         let shard = shard_of(name, self.shared.shards.len());
-        let opened = Arc::new(Opened {
-            engine: self.shared.id,
-            index,
-            name: name.into(),
-            shard,
-            rejects: Opened::rejects(&legs),
-            legs: legs.clone(),
-        });
+        let opened = Arc::new(Opened::new(self.shared.running_pass(), index, name, shard, legs.clone()));
         registry.channels.push(opened.clone());
         registry.by_name.insert(name.into(), opened.clone());
         // Told while the registry is held: whoever opens the channel again finds the shard told.
@@ -317,10 +311,11 @@ impl Engine {
             let (writer, reader) =
                 frame_ring(config.ring_bytes).map_err(|error| OpenError::System(error.to_string()))?;
             let (credits, grantors): (Vec<_>, Vec<_>) =
-                config.endpoints.iter().map(|_| credit(capacity)).unzip();
+                config.endpoints.iter().map(|_| credit(capacity)).map(padded).unzip();
             let leftover = Leftover::default();
-            let mut lane = Lane { ring: writer, credits: credits.into(), slots: None, shard: shard.clone() };
-            let mut port = Box::new(PublisherPort {
+            let dues = Dues { credits: credits.into(), slots: None };
+            let mut lane = CachePadded::new(Lane { ring: writer, dues, shard: shard.clone() });
+            let mut port = Box::new(CachePadded::new(PublisherPort {
                 id,
                 grantors: grantors.into(),
                 reports: None,
@@ -328,11 +323,11 @@ impl Engine {
                 credit_waker: credit_waker.clone(),
                 leftover: leftover.clone(),
                 is_dirty: false,
-            });
+            }));
             if with_reports {
                 let (report_writer, ring) = slot_ring(slots as usize);
                 let (account, slots) = credit(Amount { messages: u64::from(slots), bytes: 0 });
-                lane.slots = Some(account);
+                lane.dues.slots = Some(account);
                 port.reports = Some(report_writer);
                 report_lanes.push(ReportLane { ring, slots, leftover });
             }
@@ -372,7 +367,7 @@ impl Engine {
             let (ring, reader) = frame_ring(self.shared.config.subscriber_ring_bytes)
                 .map_err(|error| OpenError::System(error.to_string()))?;
             let port = SubscriberPort { id, ring, waker: waker.clone(), is_dirty: false };
-            shard.command(Command::Subscriber(Box::new(port)));
+            shard.command(Command::Subscriber(Box::new(CachePadded::new(port))));
             rings.push(reader);
         }
         Ok(Subscriber::new(self.shared.clone(), id, rings.into(), sleeper))
@@ -492,6 +487,11 @@ impl Engine {
             unknown,
         }
     }
+}
+
+/// Both on lines of their own.
+fn padded<A, B>((one, other): (A, B)) -> (CachePadded<A>, CachePadded<B>) {
+    (CachePadded::new(one), CachePadded::new(other))
 }
 
 /// The state of the two that asks for more attention.

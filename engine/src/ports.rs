@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use crossbeam::utils::CachePadded;
 use ringwire_core::{
     Charge, ConnectionId, Delivery, EndpointId, EndpointState, Event, NotTaken, Outlet, Report, Role,
     SubscriberId,
@@ -20,8 +21,8 @@ pub(crate) type Leftover = Arc<Mutex<Option<FrameReader>>>;
 /// One publisher, from this shard.
 pub(crate) struct PublisherPort {
     pub(crate) id: u32,
-    /// One for each endpoint.
-    pub(crate) grantors: Box<[Grantor]>,
+    /// One for each endpoint, apart from what the publisher writes.
+    pub(crate) grantors: Box<[CachePadded<Grantor>]>,
     /// None for a publisher without reports.
     pub(crate) reports: Option<SlotWriter<Report>>,
     /// Wakes who waits for reports.
@@ -45,8 +46,8 @@ pub(crate) struct SubscriberPort {
 pub(crate) struct Ports {
     pub(crate) shared: Arc<ShardShared>,
     /// By publisher and by subscriber number. Boxed: one costs a pointer on the shards that never hear of it.
-    pub(crate) publishers: Vec<Option<Box<PublisherPort>>>,
-    pub(crate) subscribers: Vec<Option<Box<SubscriberPort>>>,
+    pub(crate) publishers: Vec<Option<Box<CachePadded<PublisherPort>>>>,
+    pub(crate) subscribers: Vec<Option<Box<CachePadded<SubscriberPort>>>>,
     dirty_publishers: Vec<u32>,
     dirty_subscribers: Vec<u32>,
     /// What the core wants of its connections, in order.
@@ -82,7 +83,7 @@ impl Ports {
         }
     }
 
-    pub(crate) fn add_publisher(&mut self, port: Box<PublisherPort>) {
+    pub(crate) fn add_publisher(&mut self, port: Box<CachePadded<PublisherPort>>) {
         let index = port.id as usize;
         if self.publishers.len() <= index {
             self.publishers.resize_with(index + 1, || None);
@@ -90,7 +91,7 @@ impl Ports {
         self.publishers[index] = Some(port);
     }
 
-    pub(crate) fn add_subscriber(&mut self, port: Box<SubscriberPort>) {
+    pub(crate) fn add_subscriber(&mut self, port: Box<CachePadded<SubscriberPort>>) {
         let index = port.id as usize;
         if self.subscribers.len() <= index {
             self.subscribers.resize_with(index + 1, || None);

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use ringwire_core::frame::PLAIN_LEN;
-use ringwire_core::{Frame, Headers, WhenDown};
+use crossbeam::utils::CachePadded;
+use ringwire_core::frame::{ANY_PARTITION, PLAIN_LEN};
+use ringwire_core::{Frame, Headers};
 use ringwire_shards::credit::{Account, Amount};
 use ringwire_shards::ring::{Claim as RingClaim, ClaimError, FrameWriter};
 use ringwire_shards::wake::Sleeper;
 
-use crate::channel::{Channel, Opened};
+use crate::channel::{Channel, Opened, Toll};
 use crate::shared::{Phase, ShardShared, Shared};
 
 /// Why a message was not accepted: no leg has it, and no report will come for it.
@@ -81,13 +83,27 @@ pub struct Message<'a> {
     pub timestamp_ms: i64,
 }
 
+impl<'a> Message<'a> {
+    #[inline]
+    fn frame(&self, channel: u32, sequence: u64) -> Frame<'a> {
+        Frame {
+            channel,
+            sequence,
+            tag: self.tag,
+            intended_ns: self.intended_ns,
+            partition: self.partition.map_or(ANY_PARTITION, |number| number as i32),
+            timestamp_ms: self.timestamp_ms,
+            key: self.key,
+            headers: self.headers,
+            payload: self.payload,
+        }
+    }
+}
+
 /// The way to one shard.
 pub(crate) struct Lane {
     pub(crate) ring: FrameWriter,
-    /// One for each endpoint.
-    pub(crate) credits: Box<[Account]>,
-    /// Report slots; none for a publisher without reports.
-    pub(crate) slots: Option<Account>,
+    pub(crate) dues: Dues,
     pub(crate) shard: Arc<ShardShared>,
 }
 
@@ -96,8 +112,8 @@ pub(crate) struct Lane {
 /// No call blocks, locks or allocates; a refusal is an ordinary answer.
 pub struct Publisher {
     pub(crate) shared: Arc<Shared>,
-    /// One for each shard.
-    pub(crate) lanes: Box<[Lane]>,
+    /// One for each shard, apart from what other threads write.
+    pub(crate) lanes: Box<[CachePadded<Lane>]>,
     pub(crate) next_sequence: u64,
     pub(crate) sleeper: Sleeper,
 }
@@ -107,7 +123,7 @@ impl Publisher {
     ///
     /// # Errors
     /// A [`Refusal`]: then no destination has the message, and the sequence is not used up.
-    #[inline]
+    #[inline(always)]
     pub fn publish(&mut self, channel: &Channel, payload: &[u8]) -> Result<u64, Refusal> {
         self.publish_message(channel, &Message { payload: Some(payload), ..Message::default() })
     }
@@ -116,12 +132,28 @@ impl Publisher {
     ///
     /// # Errors
     /// As [`Publisher::publish`].
-    #[inline]
+    #[inline(always)]
     pub fn publish_message(&mut self, channel: &Channel, message: &Message<'_>) -> Result<u64, Refusal> {
+        let opened = &*channel.opened;
         let payload = message.payload.unwrap_or_default();
-        let mut claim = self.claim(channel, message, payload.len())?;
-        claim.copy_from_slice(payload);
-        Ok(claim.commit())
+        let sequence = self.next_sequence;
+        let lane = self.lane(opened)?;
+        lane.take(opened, payload.len())?;
+        let frame = message.frame(opened.index, sequence);
+        let head = frame.head_len();
+        match lane.ring.try_claim(head + payload.len()) {
+            Ok(mut claim) => {
+                frame.encode(&mut claim);
+                claim.commit();
+            }
+            Err(error) => {
+                lane.dues.untake(opened, payload.len());
+                return Err(refusal(error, head));
+            }
+        }
+        lane.shard.waker.notify();
+        self.next_sequence = sequence + 1;
+        Ok(sequence)
     }
 
     /// Claims room for a payload of exactly `len` bytes, to be written in place: then [`Claim::commit`], or
@@ -131,48 +163,41 @@ impl Publisher {
     /// As [`Publisher::publish`].
     #[inline]
     pub fn try_claim<'a>(&'a mut self, channel: &'a Channel, len: usize) -> Result<Claim<'a>, Refusal> {
-        self.claim(channel, &Message { payload: Some(&[]), ..Message::default() }, len)
+        let opened = &*channel.opened;
+        let sequence = self.next_sequence;
+        self.lane(opened)?.take(opened, len)?;
+        let frame = Message::default().frame(opened.index, sequence);
+        let Self { lanes, next_sequence, .. } = self;
+        let Lane { ring, dues, shard } = &mut *lanes[opened.shard];
+        match ring.try_claim(PLAIN_LEN + len) {
+            Ok(mut claim) => {
+                frame.encode_head(&mut claim, false);
+                Ok(Claim { claim: Some(claim), len, opened, dues, shard, next_sequence })
+            }
+            Err(error) => {
+                dues.untake(opened, len);
+                Err(refusal(error, PLAIN_LEN))
+            }
+        }
     }
 
+    /// The way to a channel's shard, while the engine takes messages.
     #[inline]
-    fn claim<'a>(
-        &'a mut self,
-        channel: &'a Channel,
-        message: &Message<'_>,
-        len: usize,
-    ) -> Result<Claim<'a>, Refusal> {
-        let opened = &*channel.opened;
-        match self.shared.phase() {
-            Phase::Running => {}
-            Phase::Closed => return Err(Refusal::Closed),
-            Phase::Failed => return Err(Refusal::Failed),
+    fn lane(&mut self, opened: &Opened) -> Result<&mut Lane, Refusal> {
+        if self.shared.admits(opened.pass) {
+            Ok(&mut self.lanes[opened.shard])
+        } else {
+            Err(self.not_admitted())
         }
-        let Some(lane) = self.lanes.get_mut(opened.shard).filter(|_| channel.is_of(&self.shared)) else {
-            return Err(Refusal::WrongEngine);
-        };
-        lane.admit(opened, len)?;
-        let frame = Frame {
-            channel: opened.index,
-            sequence: self.next_sequence,
-            tag: message.tag,
-            intended_ns: message.intended_ns,
-            partition: message.partition.map_or(ringwire_core::frame::ANY_PARTITION, |number| number as i32),
-            timestamp_ms: message.timestamp_ms,
-            key: message.key,
-            headers: message.headers,
-            payload: None,
-        };
-        let head = frame.head_len();
-        let mut claim = match lane.ring.try_claim(head + len) {
-            Ok(claim) => claim,
-            Err(ClaimError::Full) => return Err(Refusal::BackPressured),
-            Err(ClaimError::TooLong { max, .. }) => {
-                return Err(Refusal::TooLong { max: max.saturating_sub(head) });
-            }
-        };
-        frame.encode_head(&mut claim, message.payload.is_none());
-        let Lane { credits, slots, shard, .. } = lane;
-        Ok(Claim { claim, head, len, opened, credits, slots, shard, sequence: &mut self.next_sequence })
+    }
+
+    #[cold]
+    fn not_admitted(&self) -> Refusal {
+        match self.shared.phase() {
+            Phase::Running => Refusal::WrongEngine,
+            Phase::Closed => Refusal::Closed,
+            Phase::Failed => Refusal::Failed,
+        }
     }
 
     /// Waits until a message of `len` bytes would be accepted on `channel`, or `timeout` has passed; answers whether
@@ -193,13 +218,10 @@ impl Publisher {
             self.sleeper.drain();
             self.sleeper.arm();
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let refusal = match self.try_claim(channel, len) {
-                Ok(claim) => {
-                    claim.abort();
-                    self.sleeper.disarm();
-                    return Ok(true);
-                }
-                Err(refusal) => refusal,
+            let refusal = self.try_claim(channel, len).map(Claim::abort).err();
+            let Some(refusal) = refusal else {
+                self.sleeper.disarm();
+                return Ok(true);
             };
             let is_passing =
                 matches!(refusal, Refusal::BackPressured | Refusal::ReportsFull | Refusal::NotConnected);
@@ -223,71 +245,117 @@ impl Publisher {
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 impl Lane {
-    /// Whether all legs and the report ring have room; nothing is taken yet.
+    /// Takes what a message needs on all its legs and in the report ring, or nothing.
     #[inline]
-    fn admit(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
-        let Self { credits, slots, shard, ring } = self;
-        let is_up =
-            |endpoint: usize| shard.endpoints[endpoint].is_up.load(std::sync::atomic::Ordering::Relaxed);
-        if opened.rejects
-            && opened
-                .legs
-                .iter()
-                .filter_map(ringwire_core::Leg::endpoint)
-                .all(|endpoint| !is_up(endpoint.0.into()))
-        {
+    fn take(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
+        if opened.rejects && !self.is_any_up(opened) {
             return Err(Refusal::NotConnected);
         }
-        // Before the cost is computed, which counts in 32 bits.
-        if len > ring.frame_len_max() - PLAIN_LEN {
-            return Err(Refusal::TooLong { max: ring.frame_len_max() - PLAIN_LEN });
+        match self.dues.try_take(opened, len) {
+            Ok(()) => Ok(()),
+            Err(refusal) => Err(self.worse(refusal, len)),
         }
-        for leg in &opened.legs {
-            let Some(endpoint) = leg.endpoint() else { continue };
-            let account = &mut credits[usize::from(endpoint.0)];
-            if !account.fits(Amount { messages: 1, bytes: u64::from(leg.cost(len)) }) {
+    }
+
+    #[inline]
+    fn is_any_up(&self, opened: &Opened) -> bool {
+        let endpoints = &self.shard.endpoints;
+        opened.tolls.iter().any(|toll| endpoints[toll.endpoint].is_up.load(Ordering::Relaxed))
+    }
+
+    /// A message that is too long for the ring has no credit either, and never will.
+    #[cold]
+    fn worse(&self, refusal: Refusal, len: usize) -> Refusal {
+        let max = self.ring.frame_len_max() - PLAIN_LEN;
+        if len > max { Refusal::TooLong { max } } else { refusal }
+    }
+}
+
+/// What a message pays to one shard: credit for each leg, and a report slot for each.
+pub(crate) struct Dues {
+    /// One for each endpoint. Each has lines of its own: the shard writes to what the allocator put beside them.
+    pub(crate) credits: Box<[CachePadded<Account>]>,
+    /// Report slots; none for a publisher without reports.
+    pub(crate) slots: Option<Account>,
+}
+
+impl Dues {
+    #[inline]
+    fn try_take(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
+        // Most channels have one leg, which needs no loop.
+        if let [toll] = &*opened.tolls {
+            if !self.credits[toll.endpoint].try_take(toll.of(len)) {
+                return Err(Refusal::BackPressured);
+            }
+            return self.try_take_slots(opened, len);
+        }
+        for (paid, toll) in opened.tolls.iter().enumerate() {
+            if !self.credits[toll.endpoint].try_take(toll.of(len)) {
+                self.untake_legs(&opened.tolls[..paid], len);
                 return Err(Refusal::BackPressured);
             }
         }
-        let needed = Amount { messages: opened.legs.len() as u64, bytes: 0 };
-        if slots.as_mut().is_some_and(|slots| !slots.fits(needed)) {
+        self.try_take_slots(opened, len)
+    }
+
+    #[inline]
+    fn try_take_slots(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
+        if let Some(slots) = &mut self.slots
+            && !slots.try_take(Amount { messages: opened.slots, bytes: 0 })
+        {
+            self.untake_legs(&opened.tolls, len);
             return Err(Refusal::ReportsFull);
         }
         Ok(())
+    }
+
+    #[cold]
+    fn untake_legs(&mut self, tolls: &[Toll], len: usize) {
+        for toll in tolls {
+            self.credits[toll.endpoint].untake(toll.of(len));
+        }
+    }
+
+    /// Undoes [`Dues::try_take`]: the message did not come about.
+    #[cold]
+    fn untake(&mut self, opened: &Opened, len: usize) {
+        self.untake_legs(&opened.tolls, len);
+        if let Some(slots) = &mut self.slots {
+            slots.untake(Amount { messages: opened.slots, bytes: 0 });
+        }
+    }
+}
+
+#[cold]
+fn refusal(error: ClaimError, head: usize) -> Refusal {
+    match error {
+        ClaimError::Full => Refusal::BackPressured,
+        ClaimError::TooLong { max, .. } => Refusal::TooLong { max: max.saturating_sub(head) },
     }
 }
 
 /// Room for one payload in the ring. Dropping it without a commit leaves no trace.
 #[must_use = "a claim that is not committed is aborted"]
 pub struct Claim<'a> {
-    claim: RingClaim<'a>,
-    /// Bytes of the frame before the payload.
-    head: usize,
+    /// The head is written; the payload's place follows it. None once committed.
+    claim: Option<RingClaim<'a>>,
     len: usize,
     opened: &'a Opened,
-    credits: &'a mut [Account],
-    slots: &'a mut Option<Account>,
+    dues: &'a mut Dues,
     shard: &'a ShardShared,
-    sequence: &'a mut u64,
+    next_sequence: &'a mut u64,
 }
 
 impl Claim<'_> {
     /// Publishes what was written, and answers its sequence.
     #[inline]
-    pub fn commit(self) -> u64 {
-        for leg in &self.opened.legs {
-            if let Some(endpoint) = leg.endpoint() {
-                let amount = Amount { messages: 1, bytes: u64::from(leg.cost(self.len)) };
-                self.credits[usize::from(endpoint.0)].take(amount);
-            }
+    pub fn commit(mut self) -> u64 {
+        if let Some(claim) = self.claim.take() {
+            claim.commit();
         }
-        if let Some(slots) = self.slots {
-            slots.take(Amount { messages: self.opened.legs.len() as u64, bytes: 0 });
-        }
-        let sequence = *self.sequence;
-        *self.sequence += 1;
-        self.claim.commit();
         self.shard.waker.notify();
+        let sequence = *self.next_sequence;
+        *self.next_sequence = sequence + 1;
         sequence
     }
 
@@ -295,26 +363,28 @@ impl Claim<'_> {
     pub fn abort(self) {}
 }
 
+impl Drop for Claim<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.claim.is_some() {
+            self.dues.untake(self.opened, self.len);
+        }
+    }
+}
+
 impl Deref for Claim<'_> {
     type Target = [u8];
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        &self.claim[self.head..]
+        self.claim.as_deref().map_or(&[], |claim| &claim[PLAIN_LEN..])
     }
 }
 
 impl DerefMut for Claim<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.claim[self.head..]
-    }
-}
-
-impl Opened {
-    /// Whether every leg rejects while its endpoint is down.
-    pub(crate) fn rejects(legs: &[ringwire_core::Leg]) -> bool {
-        legs.iter().all(|leg| leg.endpoint().is_some() && leg.when_down() == WhenDown::Reject)
+        self.claim.as_deref_mut().map_or(&mut [], |claim| &mut claim[PLAIN_LEN..])
     }
 }
 

@@ -24,11 +24,11 @@ use crate::ports::{PublisherPort, SubscriberPort};
 /// What a shard is told.
 pub(crate) enum Command {
     /// A new publisher's rings and credits.
-    Publisher(Box<PublisherPort>, FrameReader),
+    Publisher(Box<CachePadded<PublisherPort>>, FrameReader),
     /// A channel whose frames may come now.
     Channel(CoreChannel),
     /// A new subscriber's ring.
-    Subscriber(Box<SubscriberPort>),
+    Subscriber(Box<CachePadded<SubscriberPort>>),
     Subscribe(Subscription),
     Unsubscribe(u32),
     /// The subscriber is gone, with its ring.
@@ -46,7 +46,7 @@ pub(crate) enum Command {
 
 /// Whether an engine takes messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
+#[repr(u64)]
 pub(crate) enum Phase {
     Running = 0,
     /// Shutdown has begun, or is over.
@@ -54,6 +54,9 @@ pub(crate) enum Phase {
     /// A shard panicked.
     Failed = 2,
 }
+
+/// Bits of a pass that tell the phase.
+const PHASE_BITS: u32 = 2;
 
 /// One endpoint on one shard, as the shard last described it. The shard alone writes.
 #[derive(Debug, Default)]
@@ -167,10 +170,10 @@ impl ShardShared {
 
 /// An engine, from all its handles.
 pub(crate) struct Shared {
-    /// Tells engines of one process apart.
-    pub(crate) id: u64,
+    /// The engine's number within the process and its [`Phase`], in one word: a publisher compares it with the
+    /// channel's pass, and so learns at once that the engine runs and that the channel is its own.
+    pass: CachePadded<AtomicU64>,
     pub(crate) config: Config,
-    phase: CachePadded<AtomicU8>,
     pub(crate) shards: Vec<Arc<ShardShared>>,
     registry: Mutex<Registry>,
     pub(crate) failure: Mutex<Option<String>>,
@@ -194,14 +197,24 @@ impl Shared {
     pub(crate) fn new(config: Config, shards: Vec<Arc<ShardShared>>) -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let phase = CachePadded::new(AtomicU8::new(Phase::Running as u8));
+        let pass = CachePadded::new(AtomicU64::new(id << PHASE_BITS));
         let (registry, failure) = (Mutex::default(), Mutex::default());
-        Self { id, config, phase, shards, registry, failure, expired: AtomicU64::new(0) }
+        Self { pass, config, shards, registry, failure, expired: AtomicU64::new(0) }
     }
 
+    /// Whether the engine runs, and gave this pass.
     #[inline]
+    pub(crate) fn admits(&self, pass: u64) -> bool {
+        self.pass.load(Ordering::Relaxed) == pass
+    }
+
+    /// What a channel of this engine shows while the engine runs.
+    pub(crate) fn running_pass(&self) -> u64 {
+        self.pass.load(Ordering::Relaxed) >> PHASE_BITS << PHASE_BITS
+    }
+
     pub(crate) fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Relaxed) {
+        match self.pass.load(Ordering::Relaxed) & ((1 << PHASE_BITS) - 1) {
             0 => Phase::Running,
             1 => Phase::Closed,
             _ => Phase::Failed,
@@ -210,7 +223,7 @@ impl Shared {
 
     /// Moves on; a failure is never taken back.
     pub(crate) fn set_phase(&self, phase: Phase) {
-        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+        self.pass.fetch_max(self.running_pass() | phase as u64, Ordering::AcqRel);
     }
 
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {

@@ -124,6 +124,25 @@ impl Account {
         debug_assert!(self.taken.within(self.limit), "took {amount:?} without asking whether it fits");
     }
 
+    /// Takes `amount` if it fits, and answers whether it did: [`fits`](Self::fits) and [`take`](Self::take) in one.
+    #[inline]
+    #[must_use]
+    pub fn try_take(&mut self, amount: Amount) -> bool {
+        let wanted = self.taken.plus(amount);
+        if !wanted.within(self.limit) && !self.fits_reloaded(wanted) {
+            return false;
+        }
+        self.taken = wanted;
+        true
+    }
+
+    /// Undoes the last [`try_take`](Self::try_take) or [`take`](Self::take), for what did not come about: the grantor
+    /// has never heard of it.
+    #[inline]
+    pub fn untake(&mut self, amount: Amount) {
+        self.taken = self.taken.minus(amount);
+    }
+
     /// All that was ever taken.
     #[must_use]
     pub fn taken(&self) -> Amount {

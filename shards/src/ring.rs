@@ -103,7 +103,7 @@ impl FrameWriter {
     /// # Errors
     ///
     /// [`ClaimError::Full`] until the reader has made room, [`ClaimError::TooLong`] always for that length.
-    #[inline]
+    #[inline(always)]
     pub fn try_claim(&mut self, len: usize) -> Result<Claim<'_>, ClaimError> {
         if len > self.frame_len_max {
             return Err(ClaimError::TooLong { len, max: self.frame_len_max });

@@ -88,6 +88,7 @@ impl std::fmt::Display for FrameError {
 impl std::error::Error for FrameError {}
 
 impl<'a> Frame<'a> {
+    #[inline]
     fn is_extended(&self) -> bool {
         self.key.is_some()
             || self.headers.count != 0
@@ -96,6 +97,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Bytes that [`Frame::encode`] writes before the payload.
+    #[inline]
     pub fn head_len(&self) -> usize {
         if self.is_extended() {
             PLAIN_LEN + EXTENSION_LEN + self.key.map_or(0, <[u8]>::len) + self.headers.bytes.len()
@@ -113,7 +115,7 @@ impl<'a> Frame<'a> {
     ///
     /// # Panics
     /// If `place` is shorter than that.
-    #[inline]
+    #[inline(always)]
     pub fn encode(&self, place: &mut [u8]) {
         let head = self.encode_head(place, self.payload.is_none());
         if let Some(payload) = self.payload {
@@ -126,14 +128,15 @@ impl<'a> Frame<'a> {
     ///
     /// # Panics
     /// If `place` is shorter than [`Frame::head_len`].
-    #[inline]
+    #[inline(always)]
     pub fn encode_head(&self, place: &mut [u8], null_payload: bool) -> usize {
         let extended = self.is_extended();
         let flags = if null_payload { NULL_PAYLOAD } else { 0 } | if extended { EXTENDED } else { 0 };
         let plain: &mut [u8; PLAIN_LEN] =
             place.first_chunk_mut().expect("the claim is as long as encoded_len said");
-        plain[0..4].copy_from_slice(&self.channel.to_le_bytes());
-        plain[4..8].copy_from_slice(&[flags, 0, 0, 0]);
+        // One word: the channel below, the flags above it.
+        let first = u64::from(self.channel) | u64::from(flags) << 32;
+        plain[0..8].copy_from_slice(&first.to_le_bytes());
         plain[8..16].copy_from_slice(&self.sequence.to_le_bytes());
         plain[16..24].copy_from_slice(&self.tag.to_le_bytes());
         plain[24..32].copy_from_slice(&self.intended_ns.to_le_bytes());

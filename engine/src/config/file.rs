@@ -47,7 +47,7 @@ struct RouteTable {
 
 pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
     let file: File = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+        let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
         ConfigError::new(&format!("line {line}"), "(the configuration file)", error.message())
     })?;
     let mut config = file.engine.apply(Config::new())?;
