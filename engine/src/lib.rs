@@ -64,3 +64,8 @@ pub use ringwire_core::{
 };
 pub use ringwire_shards::clock::monotonic_ns;
 pub use subscriber::{Subscriber, SubscriptionId};
+
+/// The README's example, compiled and run with the other documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
