@@ -93,9 +93,9 @@ pub(crate) fn choose(
         let lasts_ns = random.between(MILLISECOND_NS, longest).min(until_ns - at_ns);
         let kind = choose_kind(random, hostile);
         faults.push(Fault { endpoint, at_ns, lasts_ns, kind });
-        if matches!(kind, Kind::Inject { .. } | Kind::Flap | Kind::OtherPassword) && random.percent(60) {
-            // What a server refuses to new connections shows once there is one.
-            let at_ns = at_ns + random.below(lasts_ns);
+        let shows_when_connecting = matches!(kind, Kind::Inject { .. } | Kind::Flap | Kind::OtherPassword);
+        if shows_when_connecting && random.percent(70) {
+            let at_ns = if kind == Kind::Flap { at_ns } else { at_ns + random.below(lasts_ns) };
             faults.push(Fault { endpoint, at_ns, lasts_ns: 0, kind: Kind::Break { role: None } });
         }
     }

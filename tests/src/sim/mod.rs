@@ -10,16 +10,19 @@
 //! A seed decides everything: who there is, how large and how fast it is, what goes wrong and when. One run is some
 //! virtual seconds and some real milliseconds; the same seed does the same again.
 
+mod application;
 mod context;
 mod coverage;
 mod faults;
 mod invariants;
 mod judge;
 mod ledger;
+mod mishaps;
 mod network;
 mod peer;
 mod port;
 mod publisher;
+mod quiet;
 mod random;
 mod scenario;
 mod shard;

@@ -256,7 +256,7 @@ impl Network {
                     ctx.wake_shard(delay);
                 }
                 if peer.flaps {
-                    let cut_ns = ctx.random.below(12 * peer.path.delay_max_ns);
+                    let cut_ns = ctx.random.below(7 * peer.path.delay_max_ns);
                     ctx.after(cut_ns, Event::Cut { socket: index });
                 }
                 self.accept(ctx, index);
@@ -363,6 +363,8 @@ impl Network {
             0 | 1 => {}
             2 => socket.up.lost = true,
             _ => {
+                // What is sent before the client knows comes behind that.
+                socket.up.last_ns = socket.up.last_ns.max(ctx.now_ns + late_ns);
                 for chunk in &mut socket.up.chunks {
                     chunk.at_ns = chunk.at_ns.max(ctx.now_ns + late_ns);
                     ctx.at(chunk.at_ns, Event::Arrive { socket: index, way: Way::ToServer });
