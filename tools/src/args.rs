@@ -1,6 +1,7 @@
 //! The command line, in two stages: what was written, then a plan that can be carried out.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -43,9 +44,7 @@ enum RawSubcommand {
 
 #[derive(Args)]
 struct RawDemo {
-    /// The Redis to go through: redis://[user:password@]host[:port][/db] or unix:///path/to.sock.
-    /// Without it a small Redis inside this process is used
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = help::DEMO_REDIS)]
     redis: Option<String>,
     /// Messages a second
     #[arg(long, allow_negative_numbers = true, value_name = "MSG_PER_S", default_value_t = 20_000)]
@@ -69,9 +68,7 @@ struct RawReplay {
     /// The channel to publish on
     #[arg(long, value_name = "NAME")]
     channel: String,
-    /// The Redis to publish to: redis://[user:password@]host[:port][/db] or unix:///path/to.sock.
-    /// Without it a small Redis inside this process takes the messages, and nobody else hears them
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = help::REPLAY_REDIS)]
     redis: Option<String>,
     /// `max`: as fast as it is acknowledged; `real`: with the gaps between the recorded times; or a number:
     /// so many times faster than recorded (0.5 is half as fast)
@@ -86,8 +83,7 @@ struct RawReplay {
     /// Publish evenly, so many messages a second
     #[arg(long, allow_negative_numbers = true, value_name = "MSG_PER_S")]
     rate: Option<u64>,
-    /// The column that holds the time, by its name in the header or by its number from 1 [default: the first]
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", help = help::TIME_COLUMN)]
     time_column: Option<String>,
     /// The file has no header: send its first line too
     #[arg(long)]
@@ -139,6 +135,16 @@ pub(crate) enum Pace {
         speed: Speed,
         column: Column,
     },
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Max => f.write_str("max"),
+            Self::Rate(rate) => rate.fmt(f),
+            Self::Recorded { speed, .. } => speed.fmt(f),
+        }
+    }
 }
 
 /// A command line that is no plan: an error, or a call for help.

@@ -70,3 +70,14 @@ Examples:
   ringwire replay quotes.csv --channel fx.eurusd --redis redis://127.0.0.1 --speed 10 --time-column ts_ns
   ringwire replay lines.txt --no-header --channel log --redis redis://127.0.0.1 --rate 1000
   ringwire replay quotes.csv --channel fx.eurusd --json | jq .delivered";
+
+pub(crate) const DEMO_REDIS: &str = "\
+The Redis to go through: redis://[user:password@]host[:port][/db] or unix:///path/to.sock. Without it a small Redis \
+inside this process is used";
+
+pub(crate) const REPLAY_REDIS: &str = "\
+The Redis to publish to: redis://[user:password@]host[:port][/db] or unix:///path/to.sock. Without it a small Redis \
+inside this process takes the messages, and nobody hears them";
+
+pub(crate) const TIME_COLUMN: &str = "\
+The column that holds the time, by its name in the header or by its number from 1 [default: the first]";

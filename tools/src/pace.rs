@@ -6,8 +6,11 @@
 //!            a line whose time lies before an earlier one's is due at once
 //! ```
 
+use std::fmt;
 use std::num::NonZeroU64;
 use std::time::Duration;
+
+use crate::table::grouped;
 
 const NS_PER_SECOND: u128 = 1_000_000_000;
 /// The least that the kernel takes. The default of 50 µs is as long as the time between two messages at 20,000 a
@@ -48,6 +51,18 @@ impl Speed {
     /// `None` for what is not a number above 0.
     pub(crate) fn new(times: f64) -> Option<Self> {
         (times.is_finite() && times > 0.0).then_some(Self(times))
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/s", grouped(self.per_second()))
+    }
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::REAL { f.write_str("as recorded") } else { write!(f, "{} x recorded", self.0) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The Redis that messages go through: one of the user's, or the one that the command brings.
 
+use std::fmt::{self, Display};
 use std::time::Duration;
 
 use ringwire::{Config, ConfigError, Engine, IdleStrategy};
@@ -8,6 +9,8 @@ use ringwire_loopback::redis::Options;
 
 /// The endpoint's name in the engine's configuration.
 const ENDPOINT: &str = "redis";
+/// How the embedded Redis is shown.
+const EMBEDDED: &str = "embedded";
 /// A publisher's ring, in bytes. The largest message is a quarter of it: 2 MiB, so that a line of 1 MiB fits with
 /// its head.
 const RING_BYTES: usize = 8 << 20;
@@ -40,8 +43,8 @@ impl RedisUrl {
     }
 }
 
-impl std::fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown())
     }
 }
@@ -83,7 +86,7 @@ impl Destination {
                 let front = front::spawn("127.0.0.1:0", Options::default())
                     .map_err(|error| format!("the embedded Redis cannot listen on 127.0.0.1: {error}"))?;
                 let url = front.url();
-                (Some(front), url, "the small one embedded in this process".to_owned())
+                (Some(front), url, EMBEDDED.to_owned())
             }
             Self::Url(url) => (None, url.url.clone(), url.shown()),
         };
@@ -110,7 +113,8 @@ impl Running {
             return Ok(());
         }
         let why = self.trouble().unwrap_or_else(|| "there was no answer yet".to_owned());
-        Err(format!("no connection to {} within {} s: {why}", self.shown, timeout.as_secs_f64()))
+        let place = if self.shown == EMBEDDED { "the embedded Redis" } else { &self.shown };
+        Err(format!("no connection to {place} within {} s: {why}", timeout.as_secs_f64()))
     }
 
     /// What went wrong last, if something did: a shard's failure, or the endpoint's error.
@@ -125,14 +129,9 @@ impl Running {
     }
 
     /// The circumstances of a measurement, in one line.
-    pub(crate) fn conditions(&self) -> String {
-        format!(
-            "Redis: {}; shard: {}; idle strategy: {}; {} cores",
-            self.shown,
-            self.hosted_by(),
-            self.idle,
-            self.cores
-        )
+    pub(crate) fn conditions(&self, pace: &impl Display) -> String {
+        let Self { shown, idle, cores, .. } = self;
+        format!("redis: {shown}   shard: {}   idle: {idle}   rate: {pace}   cores: {cores}", self.hosted_by())
     }
 }
 

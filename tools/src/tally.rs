@@ -1,6 +1,6 @@
 //! What became of messages, counted.
 
-use ringwire::{Outcome, Reason, Report};
+use ringwire::{Outcome, Reason, Refusal, Report};
 use serde::Serialize;
 
 /// Counts of one publisher. Once every outcome is in, `accepted = delivered + not_sent + unknown`.
@@ -32,6 +32,17 @@ impl Tally {
     /// Whether each accepted message has one outcome, no more and no less.
     pub(crate) fn adds_up(&self) -> bool {
         self.accepted == self.delivered + self.not_sent + self.unknown
+    }
+}
+
+/// Why a message was not accepted, in the words of somebody who did not write the program.
+pub(crate) fn refusal_cause(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::NotConnected => "the Redis was not connected".to_owned(),
+        Refusal::BackPressured | Refusal::ReportsFull => {
+            "as many messages as are allowed had no outcome yet".to_owned()
+        }
+        other => other.to_string(),
     }
 }
 
@@ -68,5 +79,7 @@ mod tests {
         assert_eq!(cause(&report), "the server answered `NOPERM`");
         let report = Report { reason: Reason::ConnectionLost, ..Report::default() };
         assert_eq!(cause(&report), "the connection was lost");
+        assert_eq!(refusal_cause(Refusal::NotConnected), "the Redis was not connected");
+        assert_eq!(refusal_cause(Refusal::Closed), "the engine was shut down");
     }
 }

@@ -1,7 +1,7 @@
 //! `ringwire demo`.
 
-use crate::process::{Ended, NOBODY, Scratch, ringwire};
-use ringwire_loopback::front;
+use crate::process::{Ended, NOBODY, Running, Scratch, command, executed, journalling, ringwire, until};
+use ringwire_loopback::front::{self, RedisFront};
 use ringwire_loopback::redis::Options;
 
 fn assert_whole(ended: &Ended, messages: u64) {
@@ -24,7 +24,7 @@ fn every_quote_goes_out_and_comes_back() {
     assert_whole(&ended, 20_000);
     let json = ended.json();
     assert_eq!(json["rate"], 20_000);
-    assert_eq!(json["redis"], "the small one embedded in this process");
+    assert_eq!(json["redis"], "embedded");
     assert!(json["seconds"].as_f64().unwrap() > 0.9, "the last message is due 50 µs before the end");
     assert!(json["cores"].as_u64().unwrap() > 0 && json["hosted_by"].as_str().unwrap().contains("pinned"));
 }
@@ -39,8 +39,8 @@ fn the_table_tells_it_to_a_person() {
     let ended =
         ringwire(["demo", "--seconds", "1", "--rate", "500", "--redis", &url, "--file", lines.text()]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let shown = format!("Redis: redis://{}; shard: ", server.addr().unwrap());
-    for words in ["500 messages at 500 a second", &shown, "idle strategy: ", "to the subscriber", "p99.9"] {
+    let shown = format!("redis: redis://{}   shard: ", server.addr().unwrap());
+    for words in ["500 messages in ", &shown, "rate: 500/s", "idle: ", "to the subscriber", "p99.9"] {
         assert!(ended.stdout.contains(words), "{words}: {ended:?}");
     }
     for name in ["accepted", "refused", "delivered", "not sent", "unknown", "received", "gaps"] {
@@ -81,4 +81,43 @@ fn bad_files_are_named() {
     ringwire(["demo", "--file", empty.text()]).failed("there is no line after the header");
     ringwire(["demo", "--file", "/nowhere/quotes.csv"]).failed("/nowhere/quotes.csv: No such file");
     ringwire(["demo", "--file", "/"]).failed("/: line 1 cannot be read: Is a directory");
+}
+
+/// A demo of 4,000 messages, some of which `server` has executed.
+fn under_way(server: &RedisFront) -> Running {
+    let arguments = ["demo", "--seconds", "2", "--rate", "2000", "--redis", &server.url(), "--json"];
+    let running = Running::start(command(arguments));
+    let mut count = 0;
+    until("some messages", || {
+        count += executed(server).len();
+        count > 100
+    });
+    running
+}
+
+#[test]
+fn a_server_that_comes_back_leaves_a_gap_and_true_counts() {
+    let server = journalling();
+    let address = server.addr().unwrap().to_string();
+    let running = under_way(&server);
+    server.stop();
+    let _server = front::spawn(&address, Options::default()).unwrap();
+    let ended = running.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.count("accepted") + ended.count("refused"), 4_000, "{ended:?}");
+    assert!(ended.count("delivered") > 100 && ended.count("gaps") > 0, "{ended:?}");
+}
+
+#[test]
+fn a_server_that_stays_away_is_told_with_true_counts() {
+    let server = journalling();
+    let running = under_way(&server);
+    server.stop();
+    let ended = running.end();
+    // What was delivered, but had not come back, is missing without a gap: then it is no success.
+    assert!(ended.code == Some(0) || ended.stderr.contains("neither received nor told"), "{ended:?}");
+    let (accepted, refused) = (ended.count("accepted"), ended.count("refused"));
+    assert_eq!(accepted + refused, 4_000, "{ended:?}");
+    assert!(refused > 0 && ended.count("delivered") > 100, "{ended:?}");
+    assert!(ended.json()["trouble"].as_str().unwrap().contains("connect"), "{ended:?}");
 }

@@ -11,22 +11,22 @@
 //! One thread publishes and polls: both ends of a latency are read by the shard, so that it does not matter when the
 //! reports are looked at, and a further thread would compete with the shard and the server for few cores.
 
+mod summary;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use ringwire::{Channel, Event, Message, Outcome, Publisher, Refusal, Reports, Subscriber, monotonic_ns};
-use serde::Serialize;
 
 use crate::args::Demo;
-use crate::latency::{Latency, Percentiles};
+use crate::latency::Latency;
 use crate::ledger::Ledger;
-use crate::output::Summary;
 use crate::pace::{self, Rate};
 use crate::progress::{Live, Progress, Reading};
 use crate::quotes::Quotes;
 use crate::redis::Running;
-use crate::table;
-use crate::tally::{Tally, cause};
+use crate::tally::{Tally, cause, refusal_cause};
+pub(crate) use summary::DemoSummary;
 
 /// Time for the connections and the subscription.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,35 +47,6 @@ const LIVE_EVERY_NS: u64 = 100_000_000;
 /// A publisher that is later than this at its 99th percentile has not held the rate.
 const LATE_MAX_NS: u64 = 10_000_000;
 
-/// How the demo went.
-#[derive(Debug, Default, Serialize)]
-pub(crate) struct DemoSummary {
-    rate: u64,
-    messages: u64,
-    #[serde(flatten)]
-    tally: Tally,
-    received: u64,
-    /// Gaps that the subscriber was told of, and the messages that are known to have been lost in them.
-    gaps: u64,
-    lost: u64,
-    seconds: f64,
-    ack_ns: Percentiles,
-    subscriber_ns: Percentiles,
-    publisher_late_ns: Percentiles,
-    rate_held: bool,
-    redis: String,
-    hosted_by: String,
-    idle: String,
-    cores: usize,
-    #[serde(skip)]
-    conditions: String,
-    #[serde(skip)]
-    first_refusal: Option<String>,
-    #[serde(skip)]
-    first_failure: Option<String>,
-    error: Option<String>,
-}
-
 /// Runs the demo.
 pub(crate) fn run(plan: &Demo) -> DemoSummary {
     let (rate, messages) = (plan.rate.per_second(), plan.messages);
@@ -93,7 +64,7 @@ fn try_run(plan: &Demo, summary: &mut DemoSummary) -> Result<(), String> {
     summary.hosted_by = running.hosted_by();
     summary.idle = running.idle.to_string();
     summary.cores = running.cores;
-    summary.conditions = running.conditions();
+    summary.conditions = running.conditions(&plan.rate);
     let mut run = Run::open(&running, &quotes, plan)?;
     running.wait_ready(READY_TIMEOUT).map_err(|words| run.refused_subscription().unwrap_or(words))?;
     run.start_ns = monotonic_ns();
@@ -320,6 +291,7 @@ impl<'a> Run<'a> {
         summary.subscriber_ns = seen.back.percentiles();
         summary.publisher_late_ns = seen.late.percentiles();
         summary.first_refusal.clone_from(&seen.first_refusal);
+        summary.trouble.clone_from(&trouble);
         summary.first_failure.clone_from(&seen.first_failure);
         summary.rate_held = seen.late.p99_ns() <= LATE_MAX_NS;
         let nonsense = seen.ledger.nonsense;
@@ -363,54 +335,6 @@ impl Seen {
     fn refused(&mut self, index: u64, refusal: Refusal) {
         self.tally.refused += 1;
         self.ledger.refused(index);
-        self.first_refusal.get_or_insert_with(|| refusal.to_string());
-    }
-}
-
-impl Summary for DemoSummary {
-    fn table(&self) -> String {
-        let Tally { accepted, refused, delivered, not_sent, unknown } = self.tally;
-        if accepted + refused == 0 {
-            return String::new();
-        }
-        let mut text = format!(
-            "\n  {} messages at {} a second\n  {}\n\n",
-            table::grouped(self.messages),
-            table::grouped(self.rate),
-            self.conditions
-        );
-        let lost = match self.lost {
-            0 => String::new(),
-            lost => format!("{} messages known to be lost in them", table::grouped(lost)),
-        };
-        let none = String::new;
-        let cause = |count, words: &Option<String>| words.clone().filter(|_| count > 0).unwrap_or_default();
-        text += &table::counts(&[
-            ("accepted", accepted, none()),
-            ("refused", refused, cause(refused, &self.first_refusal)),
-            ("delivered", delivered, none()),
-            ("not sent", not_sent, cause(not_sent, &self.first_failure)),
-            ("unknown", unknown, cause(unknown, &self.first_failure)),
-            ("received", self.received, none()),
-            ("gaps", self.gaps, lost),
-        ]);
-        text.push('\n');
-        text += &table::latencies(
-            "from the intended send time",
-            &[("to the acknowledgement", self.ack_ns), ("to the subscriber", self.subscriber_ns)],
-        );
-        if let (false, Some(late)) = (self.rate_held, self.publisher_late_ns.p99) {
-            text += &format!(
-                "\n  The rate was not held: the publisher was late by {} at the 99th percentile. What it was late \
-                 counts\n  in the latencies.\n",
-                table::duration(late)
-            );
-        }
-        text.push('\n');
-        text
-    }
-
-    fn error(&self) -> Option<&str> {
-        self.error.as_deref()
+        self.first_refusal.get_or_insert_with(|| refusal_cause(refusal));
     }
 }

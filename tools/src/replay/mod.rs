@@ -7,24 +7,26 @@
 //!  end of file ─► wait for the last outcomes ─► shutdown ─► accepted = delivered + not sent + unknown
 //! ```
 
+mod summary;
+mod timing;
+
 use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ringwire::{Channel, Message, Outcome, Publisher, Refusal, Reports, monotonic_ns};
-use serde::Serialize;
 
-use crate::args::{Pace, Replay};
-use crate::columns::{self, Column};
-use crate::latency::{Latency, Percentiles};
+use crate::args::Replay;
+use crate::latency::Latency;
 use crate::lines::Lines;
-use crate::output::{self, Summary};
-use crate::pace::{self, Playback, Rate};
+use crate::output;
+use crate::pace;
 use crate::progress::{Live, Progress, Reading};
 use crate::redis::{Destination, Running};
-use crate::stamp::Stamps;
 use crate::table;
-use crate::tally::{Tally, cause};
+use crate::tally::{Tally, cause, refusal_cause};
+pub(crate) use summary::ReplaySummary;
+use timing::Timing;
 
 /// The longest message: 1 MiB.
 const LINE_LEN_MAX: usize = 1 << 20;
@@ -41,27 +43,6 @@ const OUTCOME_NAP: Duration = Duration::from_millis(10);
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often the progress is written.
 const LIVE_EVERY_NS: u64 = 100_000_000;
-
-/// How a replay went.
-#[derive(Debug, Default, Serialize)]
-pub(crate) struct ReplaySummary {
-    file: String,
-    channel: String,
-    lines: u64,
-    #[serde(flatten)]
-    tally: Tally,
-    /// Of the messages that were accepted.
-    bytes: u64,
-    seconds: f64,
-    /// Lines whose time lay before an earlier one's.
-    backwards: u64,
-    latency_ns: Percentiles,
-    redis: String,
-    hosted_by: String,
-    #[serde(skip)]
-    conditions: String,
-    error: Option<String>,
-}
 
 /// Replays the file.
 pub(crate) fn run(plan: &Replay) -> ReplaySummary {
@@ -81,7 +62,7 @@ fn try_run(plan: &Replay, summary: &mut ReplaySummary) -> Result<(), String> {
     let running = plan.destination.start()?;
     summary.redis.clone_from(&running.shown);
     summary.hosted_by = running.hosted_by();
-    summary.conditions = running.conditions();
+    summary.conditions = running.conditions(&plan.pace);
     if plan.destination == Destination::Embedded {
         output::complain(
             "no --redis: the messages go to a small Redis inside this process, where nobody hears them",
@@ -118,70 +99,6 @@ enum Stop {
     File(String),
     /// The engine takes no more.
     Engine(String),
-}
-
-/// When each line is due.
-enum Timing {
-    AtOnce,
-    Evenly(Rate),
-    Recorded { playback: Playback, stamps: Stamps, index: usize },
-}
-
-impl Timing {
-    /// Reads the header, if the file has one, and finds the column of the times.
-    fn new(plan: &Replay, lines: &mut Lines<File>) -> Result<Self, String> {
-        let header =
-            if plan.has_header { lines.next().map_err(|error| error.to_string())? } else { Some(&b""[..]) };
-        let Some(header) = header else {
-            output::complain(format_args!("{} is empty: there is nothing to send", plan.file.display()));
-            return Ok(Self::AtOnce);
-        };
-        let column = match &plan.pace {
-            Pace::Recorded { column, .. } => column,
-            Pace::Max | Pace::Rate(_) => &Column::Index(0),
-        };
-        let index = column.index(header).ok_or_else(|| {
-            format!("there is no column {column}; the header line has: {}", columns::names(header))
-        });
-        let looks_like_data = |index: &usize| {
-            columns::field(header, *index).is_some_and(|text| Stamps::default().read(text).is_ok())
-        };
-        if index.as_ref().is_ok_and(looks_like_data) {
-            output::complain(
-                "the first line looks like data, but was taken for the header and is not sent; --no-header sends it",
-            );
-        }
-        Ok(match plan.pace {
-            Pace::Max => Self::AtOnce,
-            Pace::Rate(rate) => Self::Evenly(rate),
-            Pace::Recorded { speed, .. } => {
-                Self::Recorded { playback: Playback::new(speed), stamps: Stamps::default(), index: index? }
-            }
-        })
-    }
-
-    /// When message `number` (from 0), which is `line`, is due, in nanoseconds after the start; `None` is at once.
-    fn offset_ns(&mut self, number: u64, line: &[u8]) -> Result<Option<u64>, String> {
-        match self {
-            Self::AtOnce => Ok(None),
-            Self::Evenly(rate) => Ok(Some(rate.offset_ns(number))),
-            Self::Recorded { playback, stamps, index } => {
-                let text = columns::field(line, *index)
-                    .ok_or_else(|| format!("there is no column {}, where the time should be", *index + 1))?;
-                let time_ns = stamps.read(text).map_err(|error| {
-                    format!("the time `{}` in column {} {error}", table::excerpt(text), *index + 1)
-                })?;
-                Ok(Some(playback.offset_ns(time_ns)))
-            }
-        }
-    }
-
-    fn backwards(&self) -> u64 {
-        match self {
-            Self::Recorded { playback, .. } => playback.backwards,
-            Self::AtOnce | Self::Evenly(_) => 0,
-        }
-    }
 }
 
 /// A replay under way.
@@ -294,7 +211,8 @@ impl Run {
             }
             if self.stands_still() {
                 let seconds = self.timeout.as_secs_f64();
-                return Err(format!("nothing was accepted and no outcome came for {seconds} s ({refusal})"));
+                let why = refusal_cause(refusal);
+                return Err(format!("nothing was accepted and no outcome came for {seconds} s, since {why}"));
             }
         }
     }
@@ -364,42 +282,5 @@ impl Run {
             Some(cause) => format!("{words}: {cause}"),
             None => words,
         }
-    }
-}
-
-impl Summary for ReplaySummary {
-    fn table(&self) -> String {
-        if self.lines == 0 && self.error.is_some() {
-            return String::new();
-        }
-        let Tally { accepted, refused, delivered, not_sent, unknown } = self.tally;
-        let per_second = if self.seconds > 0.0 { (accepted as f64 / self.seconds) as u64 } else { 0 };
-        let mut text = format!("\n  {} on channel {}\n  {}\n\n", self.file, self.channel, self.conditions);
-        let none = String::new;
-        let speed = format!("in {:.3} s: {} a second", self.seconds, table::grouped(per_second));
-        text += &table::counts(&[
-            ("lines", self.lines, none()),
-            ("accepted", accepted, speed),
-            ("refused", refused, "and waited for".to_owned()),
-            ("delivered", delivered, none()),
-            ("not sent", not_sent, none()),
-            ("unknown", unknown, none()),
-            ("bytes", self.bytes, none()),
-        ]);
-        if self.backwards > 0 {
-            text += &table::counts(&[(
-                "backwards",
-                self.backwards,
-                "times that went back, sent at once".to_owned(),
-            )]);
-        }
-        text.push('\n');
-        text += &table::latencies("latency", &[("to the acknowledgement", self.latency_ns)]);
-        text.push('\n');
-        text
-    }
-
-    fn error(&self) -> Option<&str> {
-        self.error.as_deref()
     }
 }

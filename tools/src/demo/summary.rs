@@ -1,0 +1,90 @@
+//! What the demo shows in the end.
+
+use serde::Serialize;
+
+use crate::latency::Percentiles;
+use crate::output::Summary;
+use crate::table;
+use crate::tally::Tally;
+
+/// How the demo went.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct DemoSummary {
+    pub(super) rate: u64,
+    pub(super) messages: u64,
+    #[serde(flatten)]
+    pub(super) tally: Tally,
+    pub(super) received: u64,
+    /// Gaps that the subscriber was told of, and the messages that are known to have been lost in them.
+    pub(super) gaps: u64,
+    pub(super) lost: u64,
+    pub(super) seconds: f64,
+    pub(super) ack_ns: Percentiles,
+    pub(super) subscriber_ns: Percentiles,
+    pub(super) publisher_late_ns: Percentiles,
+    pub(super) rate_held: bool,
+    pub(super) redis: String,
+    pub(super) hosted_by: String,
+    pub(super) idle: String,
+    pub(super) cores: usize,
+    #[serde(skip)]
+    pub(super) conditions: String,
+    /// What was wrong with the connection at the end, if something was.
+    pub(super) trouble: Option<String>,
+    #[serde(skip)]
+    pub(super) first_refusal: Option<String>,
+    #[serde(skip)]
+    pub(super) first_failure: Option<String>,
+    pub(super) error: Option<String>,
+}
+
+impl Summary for DemoSummary {
+    fn table(&self) -> String {
+        let Tally { accepted, refused, delivered, not_sent, unknown } = self.tally;
+        if accepted + refused == 0 {
+            return String::new();
+        }
+        let mut text = format!(
+            "\n  {} messages in {:.1} s\n  {}\n\n",
+            table::grouped(self.messages),
+            self.seconds,
+            self.conditions
+        );
+        let lost = match self.lost {
+            0 => String::new(),
+            lost => format!("{} messages known to be lost in them", table::grouped(lost)),
+        };
+        let none = String::new;
+        let cause = |count, words: &Option<String>| words.clone().filter(|_| count > 0).unwrap_or_default();
+        text += &table::counts(&[
+            ("accepted", accepted, none()),
+            ("refused", refused, cause(refused, &self.first_refusal)),
+            ("delivered", delivered, none()),
+            ("not sent", not_sent, cause(not_sent, &self.first_failure)),
+            ("unknown", unknown, cause(unknown, &self.first_failure)),
+            ("received", self.received, none()),
+            ("gaps", self.gaps, lost),
+        ]);
+        text.push('\n');
+        text += &table::latencies(
+            "from the intended send time",
+            &[("to the acknowledgement", self.ack_ns), ("to the subscriber", self.subscriber_ns)],
+        );
+        if let (false, Some(late)) = (self.rate_held, self.publisher_late_ns.p99) {
+            text += &format!(
+                "\n  The rate was not held: the publisher was late by {} at the 99th percentile. What it was late \
+                 counts\n  in the latencies.\n",
+                table::duration(late)
+            );
+        }
+        if let Some(trouble) = &self.trouble {
+            text += &format!("\n  In the end the Redis was not connected: {trouble}\n");
+        }
+        text.push('\n');
+        text
+    }
+
+    fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+}
