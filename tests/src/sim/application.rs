@@ -140,8 +140,13 @@ impl World {
             return;
         }
         let interval_ns = self.subscribers[subscriber].plan.churn_interval_ns;
+        self.ctx().after(interval_ns, Event::Churn { subscriber });
+        self.change_mind(subscriber);
+    }
+
+    /// Subscribes to something, ends something, or both at once.
+    pub(crate) fn change_mind(&mut self, subscriber: usize) {
         let port = &mut self.shard.port;
-        port.ctx.after(interval_ns, Event::Churn { subscriber });
         let own: Vec<u32> = port
             .subscriptions
             .iter()

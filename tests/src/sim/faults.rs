@@ -58,14 +58,16 @@ const LONG_ERROR: &str = concat!(
 );
 
 /// Commands and the errors that they are answered with.
-pub(crate) const INJECTIONS: [(&str, &str); 15] = [
+pub(crate) const INJECTIONS: [(&str, &str); 17] = [
     ("publish", "NOPERM this user has no permissions to run the 'publish' command"),
     ("publish", "OOM"),
     ("subscribe", "NOPERM no permissions to access one of the channels used as arguments"),
     ("subscribe", LONG_ERROR),
+    ("psubscribe", LONG_ERROR),
     ("psubscribe", "NOPERM no permissions to access one of the channels used as arguments"),
     ("unsubscribe", "NOPERM this user has no permissions to run the 'unsubscribe' command"),
     ("punsubscribe", "NOPERM this user has no permissions to run the 'punsubscribe' command"),
+    ("unsubscribe", "NOPERM"),
     ("client|kill", "NOPERM this user has no permissions to run the 'client|kill' command"),
     ("client|kill", "ERR unknown subcommand 'KILL'. Try CLIENT HELP."),
     ("client|info", "ERR unknown subcommand 'INFO'. Try CLIENT HELP."),
@@ -92,6 +94,9 @@ pub(crate) fn choose(
         let longest = random.pick(&[tempo_ns / 2, tempo_ns * 4, tempo_ns * 12]);
         let lasts_ns = random.between(MILLISECOND_NS, longest).min(until_ns - at_ns);
         let kind = choose_kind(random, hostile);
+        // Found out by a `ROLE` now and then.
+        let least_ns = if kind == Kind::Demote { tempo_ns * 12 } else { 0 };
+        let lasts_ns = lasts_ns.max(least_ns).min(until_ns - at_ns);
         faults.push(Fault { endpoint, at_ns, lasts_ns, kind });
         let shows_when_connecting = matches!(kind, Kind::Inject { .. } | Kind::Flap | Kind::OtherPassword);
         if shows_when_connecting && random.percent(70) {
@@ -117,13 +122,13 @@ fn choose_kind(random: &mut Random, hostile: bool) -> Kind {
         13..15 => Kind::Crash,
         15 => Kind::OtherPassword,
         16..18 => Kind::Pause,
-        18..22 => {
+        18..23 => {
             let (command, error) = random.pick(&INJECTIONS);
             Kind::Inject { command, error }
         }
-        22 => Kind::Loading,
-        23 => Kind::Demote,
-        24 => Kind::Slow,
+        23 => Kind::Loading,
+        24 => Kind::Demote,
+        25 => Kind::Slow,
         _ => Kind::Unsubscribe,
     }
 }

@@ -2,8 +2,8 @@
 //! subscriptions, which are looked at when the run is over.
 
 use ringwire_core::{
-    Charge, ConnectionId, Core, Delivery, EndpointId, Event, MILLISECOND_NS, Outcome, Reason, Report, Role,
-    SubscriberId, WhenDown,
+    Charge, ConnectionId, Core, Delivery, EndpointId, EndpointState, Event, MILLISECOND_NS, Outcome, Reason,
+    Report, Role, SubscriberId, WhenDown,
 };
 use ringwire_loopback::redis::Executed;
 
@@ -210,6 +210,14 @@ pub(crate) fn order_is_kept(ctx: &mut Context, core: &Core, network: &Network) {
     }
 }
 
+/// A server that was a replica all through the greeting is not connected to, if it tells.
+pub(crate) fn replicas_are_not_joined(ctx: &mut Context, network: &Network, connection: ConnectionId) {
+    let Some(socket) = network.socket_of(connection).map(|index| &network.sockets[index]) else { return };
+    let told = network.peers[socket.endpoint].is_replica_since(socket.since_ns);
+    let ok = !told || connection.role() == Role::Subscribe || ctx.ledger.liars[socket.endpoint];
+    ctx.judge.require(ok, "a replica is not connected to", || format!("{connection:?}"));
+}
+
 /// A server that has become a replica executes messages for nobody: its clients find out in time, if it tells them.
 pub(crate) fn replicas_are_left(ctx: &mut Context, endpoint: usize, in_time: bool) {
     let lies = ctx.ledger.liars[endpoint];
@@ -239,6 +247,17 @@ pub(crate) fn healthy_endpoints_deliver(
     ctx.judge.require(waited_ns <= bound_ns, NAME, || {
         format!("{:.1} ms, expected {:.1}: {report:?}", waited_ns as f64 / 1e6, bound_ns as f64 / 1e6)
     });
+}
+
+/// A connection to an endpoint that nothing ever happens to stays once it is there.
+pub(crate) fn healthy_connections_stay(
+    ctx: &mut Context,
+    connection: ConnectionId,
+    old: EndpointState,
+    new: EndpointState,
+) {
+    let stays = old != EndpointState::Connected || ctx.expired;
+    ctx.judge.require(stays, "a healthy connection stays", || format!("{connection:?} is {}", new.name()));
 }
 
 /// Deliveries go to the subscription's own subscriber, while it exists, and carry what it asked for.
@@ -406,12 +425,13 @@ pub(crate) fn core_sleeps(ctx: &mut Context, wakes: u64) {
 /// again.
 pub(crate) fn lanes_are_quiet(port: &mut Port, network: &Network, scenario: &Scenario) {
     /// A name's two commands with their `PING`s, some of them asked for by the server's own doing.
-    const NAME_BYTES: u64 = 200;
-    let names = port.subscriptions.len() as u64 + port.ctx.coverage.server_unsubscribes;
+    const NAME_BYTES: u64 = 120;
     for socket in network.sockets.iter().filter(|it| it.connection.role() == Role::Subscribe) {
         if port.ctx.ledger.lies(socket.endpoint) {
             continue;
         }
+        let own = port.subscriptions.iter().filter(|it| it.journal(usize::MAX) == socket.endpoint);
+        let names = own.count() as u64 + port.ctx.coverage.server_unsubscribes;
         let settings = &scenario.endpoints[socket.endpoint].settings;
         let age_ns = port.ctx.now_ns - socket.since_ns;
         let pings = age_ns / settings.ping_interval_ns + 2;

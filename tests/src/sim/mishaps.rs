@@ -19,6 +19,13 @@ impl World {
             // Something is to be under way then.
             self.publish_burst();
         }
+        if matches!(plan.kind, Kind::Inject { command, .. } if command.ends_with("subscribe")) {
+            // Refusals are for those who want something just then.
+            for subscriber in 0..self.subscribers.len() {
+                self.change_mind(subscriber);
+                self.change_mind(subscriber);
+            }
+        }
         let Shard { port, network, .. } = &mut self.shard;
         let ctx = &mut port.ctx;
         let endpoint = plan.endpoint;

@@ -101,6 +101,11 @@ impl Peer {
         }
     }
 
+    /// Whether it has been a replica since then at least, and says so.
+    pub(crate) fn is_replica_since(&self, at_ns: u64) -> bool {
+        !self.refused_role && self.replica_since_ns.is_some_and(|since_ns| since_ns <= at_ns)
+    }
+
     /// From now on the server answers a command with an error, or does not any more.
     pub(crate) fn inject(&mut self, command: &'static str, error: Option<&str>) {
         self.server.inject_error(command, error);
@@ -160,7 +165,8 @@ impl Network {
                 let fencing = bytes.windows(KILL.len()).filter(|window| *window == KILL).count();
                 ctx.coverage.fencing_kills += fencing as u64;
                 let orphan = socket.client == ClientEnd::Closed;
-                let replica_ns = peer.replica_since_ns.filter(|_| !orphan && !peer.refused_role);
+                let tells = !orphan && !peer.refused_role && peer.slow_ns.is_none();
+                let replica_ns = peer.replica_since_ns.filter(|_| tells);
                 let in_time = replica_ns.is_none_or(|since_ns| ctx.now_ns - since_ns <= peer.replica_max_ns);
                 for executed in peer.server.take_executed() {
                     invariants::replicas_are_left(ctx, endpoint, in_time);

@@ -69,6 +69,8 @@ pub(crate) struct Port {
     pub(crate) bus_taken: u64,
     /// Calls that a sleeping core must not need to make.
     pub(crate) effects: u64,
+    /// Changes of state in the whole run.
+    pub(crate) state_changes: u64,
 }
 
 impl Outlet for Port {
@@ -159,6 +161,10 @@ impl Outlet for Port {
             format!("{endpoint:?} {role:?} is {} again", state.name())
         });
         self.changed.push(connection);
+        self.state_changes += 1;
+        if self.spotless[usize::from(endpoint.0)] {
+            invariants::healthy_connections_stay(&mut self.ctx, connection, old, state);
+        }
         if state == EndpointState::Connected && role == Role::Publish {
             self.ready_ns[usize::from(endpoint.0)].get_or_insert(self.ctx.now_ns);
         }

@@ -121,6 +121,22 @@ impl World {
         }
     }
 
+    /// Nothing happens, and so nothing changes.
+    pub(crate) fn stay_quiet(&mut self) {
+        if self.ctx().judge.is_over() {
+            return;
+        }
+        let before = self.shard.port.state_changes;
+        let dead = self.scenario.endpoints.iter().any(|it| it.character == Character::Dead);
+        let until_ns = self.ctx().now_ns + self.detection_ns();
+        self.until(until_ns);
+        self.read_all();
+        let changes = self.shard.port.state_changes - before;
+        self.ctx().judge.require(dead || changes == 0, "a quiet connection stays", || {
+            format!("{changes} changes of state without a fault")
+        });
+    }
+
     pub(crate) fn judge_streams(&mut self, complete: bool) {
         let port = &mut self.shard.port;
         for record in &port.subscriptions {

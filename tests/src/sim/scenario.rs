@@ -107,7 +107,7 @@ pub(crate) const PATTERNS: [&[u8]; 7] = [b"*", b"fx.*", b"eq.????", b"?", b"fx.\
 /// A refused subscription is asked for again after this (the core's own constant).
 pub(crate) const REFUSED_RETRY_NS: u64 = 5 * SECOND_NS;
 /// Subscriptions per run: churn stops there.
-pub(crate) const SUBSCRIPTIONS_MAX: usize = 64;
+pub(crate) const SUBSCRIPTIONS_MAX: usize = 160;
 
 impl Scenario {
     pub(crate) fn choose(random: &mut Random, start_ns: u64) -> Self {

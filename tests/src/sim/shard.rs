@@ -8,8 +8,8 @@
 use std::collections::VecDeque;
 
 use ringwire_core::{
-    Channel, ConnectionId, Core, EndpointId, Frame, LinkError, MILLISECOND_NS, NEVER_NS, PublisherId,
-    Subscription,
+    Channel, ConnectionId, Core, EndpointId, EndpointState, Frame, LinkError, MILLISECOND_NS, NEVER_NS,
+    PublisherId, Subscription,
 };
 use ringwire_shards::ring::FrameReader;
 
@@ -96,7 +96,7 @@ impl Shard {
         self.grant_wishes();
         self.send();
         self.port.give_back();
-        self.note_errors();
+        self.note_changes();
         invariants::queues_are_bounded(&mut self.port, &self.core, publishers, scenario);
         invariants::states_agree(&mut self.port, &self.core);
         self.timers_hold(scenario);
@@ -257,9 +257,12 @@ impl Shard {
         }
     }
 
-    /// Counts why connections were lost.
-    fn note_errors(&mut self) {
+    /// Looks at what has changed, and counts why connections were lost.
+    fn note_changes(&mut self) {
         for connection in std::mem::take(&mut self.port.changed) {
+            if self.port.states[connection.index()] == EndpointState::Connected {
+                invariants::replicas_are_not_joined(&mut self.port.ctx, &self.network, connection);
+            }
             let status = self.core.status(connection.endpoint());
             let coverage = &mut self.port.ctx.coverage;
             match &status.last_error {

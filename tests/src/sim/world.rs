@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use ringwire_core::{EndpointState, MILLISECOND_NS};
+use ringwire_core::{EndpointState, MILLISECOND_NS, RedisSettings};
 use ringwire_shards::credit::{Amount, credit};
 use ringwire_shards::ring::{FrameReader, frame_ring};
 use ringwire_shards::slots::slot_ring;
@@ -23,7 +23,7 @@ use super::peer::{Peer, Reach};
 use super::port::{Agreed, Outgoing, Port};
 use super::publisher::{Publisher, ReportReader};
 use super::random::Random;
-use super::scenario::{Character, Ending, Scenario, SubscriberPlan};
+use super::scenario::{Character, Ending, EndpointPlan, Scenario, SubscriberPlan};
 use super::shard::Shard;
 use super::subscriber::{Inbox, Subscriber};
 
@@ -52,15 +52,10 @@ impl World {
         ctx.judge.note(|| format!("{scenario:#?}"));
         let (publishers, outgoing, rings) = make_publishers(&scenario);
         let (subscribers, inboxes) = make_subscribers(&scenario);
-        let stalls_ns = if scenario.stalls > 0 { scenario.tempo_ns * 20 } else { 0 };
         let peers = scenario.endpoints.iter().map(|plan| {
             let dead = [Reach::Refuses, Reach::Hangs, Reach::Mute];
             let reach = if plan.character == Character::Dead { ctx.random.pick(&dead) } else { Reach::Up };
-            // The interval, a look at the clocks, the answer's way at its slowest, and a standstill of the shard.
-            let replica_max_ns = 2 * (plan.settings.role_interval_ns + plan.settings.reply_timeout_ns)
-                + 8 * scenario.tempo_ns
-                + stalls_ns;
-            Peer::new(plan, reach, replica_max_ns)
+            Peer::new(plan, reach, replica_max_ns(&scenario, plan))
         });
         let longest = scenario.endpoints.iter().map(|it| it.settings.reply_timeout_ns).max().unwrap_or(0);
         let network = Network::new(peers.collect(), longest * 3);
@@ -79,6 +74,7 @@ impl World {
             spotless: scenario.endpoints.iter().map(|it| it.character == Character::Spotless).collect(),
             bus_taken: 0,
             effects: 0,
+            state_changes: 0,
         };
         let shard = Shard::new(&scenario, port, network, rings);
         let opened = vec![false; scenario.channels.len()];
@@ -131,6 +127,7 @@ impl World {
                 self.until(self.scenario.quiet_ns + self.detection_ns());
                 self.settle("when the faults are over, everything settles");
                 self.say_last_words();
+                self.stay_quiet();
                 self.judge_streams(true);
                 self.expire();
             }
@@ -196,6 +193,18 @@ fn healthy_bound_ns(scenario: &Scenario) -> u64 {
     let longest = scenario.endpoints.iter().map(|it| it.settings.reply_timeout_ns).max().unwrap_or(0);
     let stalls_ns = if scenario.stalls > 0 { 8 * longest } else { 0 };
     slowest.max().unwrap_or(0) + stalls_ns + 20 * MILLISECOND_NS
+}
+
+/// How long messages may go to a server that has become a replica: the interval of `ROLE` and a look at the clocks,
+/// its turn behind all credits through the window, and the timeout of an answer that does not arrive.
+fn replica_max_ns(scenario: &Scenario, plan: &EndpointPlan) -> u64 {
+    if scenario.stalls > 0 {
+        return u64::MAX;
+    }
+    let credit: u64 = scenario.publishers.iter().map(|it| it.credit.bytes).sum();
+    let round_trip_ns = 2 * plan.path.delay_max_ns + 4 * scenario.turn_delay_max_ns;
+    let RedisSettings { role_interval_ns, reply_timeout_ns, .. } = plan.settings;
+    2 * role_interval_ns + reply_timeout_ns * 3 / 2 + (credit / plan.path.window as u64 + 4) * round_trip_ns
 }
 
 /// The ends of the publishers' rings and credits: the publishers', the shard's, and its rings.
