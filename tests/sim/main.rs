@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ringwire_tests::sim::{self, Coverage, Violation};
 
 /// Seeds of the test run: some seconds' worth. `cargo run -p ringwire-tests --bin sim -- --seeds 10000` does more.
-const SEEDS: u64 = 1_500;
+const SEEDS: u64 = 1_000;
 /// Violations that are printed in full.
 const SHOWN_MAX: usize = 5;
 
