@@ -20,7 +20,7 @@ const PLAIN_EVERY: Duration = Duration::from_secs(1);
 const CLEAR_LINE: &str = "\r\x1b[K";
 
 /// Counters of a run; written by one thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Live {
     accepted: AtomicU64,
     delivered: AtomicU64,
@@ -44,6 +44,20 @@ pub(crate) struct Reading {
 
 /// Stands for `None` in [`Live::received`].
 const NOBODY: u64 = u64::MAX;
+
+impl Default for Live {
+    /// Reads as [`Reading::default`].
+    fn default() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            accepted: zero(),
+            delivered: zero(),
+            lost: zero(),
+            received: AtomicU64::new(NOBODY),
+            ack_p99_ns: zero(),
+        }
+    }
+}
 
 impl Live {
     pub(crate) fn write(&self, reading: &Reading) {
@@ -133,6 +147,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read_and_fits_a_line() {
         let live = Live::default();
+        assert_eq!(live.read(), Reading::default());
         let reading = Reading {
             accepted: 999_999_999,
             delivered: 999_999_998,

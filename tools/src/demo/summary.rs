@@ -72,8 +72,7 @@ impl Summary for DemoSummary {
         );
         if let (false, Some(late)) = (self.rate_held, self.publisher_late_ns.p99) {
             text += &format!(
-                "\n  The rate was not held: the publisher was late by {} at the 99th percentile. What it was late \
-                 counts\n  in the latencies.\n",
+                "\n  The rate was not held: the publisher was late by {} at p99, which counts in the latencies.\n",
                 table::duration(late)
             );
         }
