@@ -131,7 +131,7 @@ impl Running {
     /// The circumstances of a measurement, in one line.
     pub(crate) fn conditions(&self, pace: &impl Display) -> String {
         let Self { shown, idle, cores, .. } = self;
-        format!("redis: {shown}   shard: {}   idle: {idle}   rate: {pace}   cores: {cores}", self.hosted_by())
+        format!("redis: {shown}  shard: {}  idle: {idle}  rate: {pace}  cores: {cores}", self.hosted_by())
     }
 }
 

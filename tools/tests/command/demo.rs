@@ -39,7 +39,7 @@ fn the_table_tells_it_to_a_person() {
     let ended =
         ringwire(["demo", "--seconds", "1", "--rate", "500", "--redis", &url, "--file", lines.text()]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let shown = format!("redis: redis://{}   shard: ", server.addr().unwrap());
+    let shown = format!("redis: redis://{}  shard: ", server.addr().unwrap());
     for words in ["500 messages in ", &shown, "rate: 500/s", "idle: ", "to the subscriber", "p99.9"] {
         assert!(ended.stdout.contains(words), "{words}: {ended:?}");
     }
