@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use ringwire::{Config, EndpointState, Engine, GapReason, Outcome, RedisTimeouts};
+use ringwire::{Config, EndpointState, Engine, GapReason, Outcome, RedisTimeouts, Route, WhenDown};
 
 use crate::journal::Journal;
 use crate::load::{Load, Plan};
@@ -21,6 +21,8 @@ const CHANNELS: &[&str] = &["fx.eurusd", "xbt"];
 const PLAN: Plan = Plan { channels: CHANNELS, rate: Some(3_000), payload_len: 16 << 10 };
 const CREDIT_MESSAGES: u32 = 4_096;
 const CREDIT_BYTES: u32 = 64 << 20;
+/// All of the credit at once: what was buffered comes in one burst.
+const SUBSCRIBER_RING_BYTES: usize = 128 << 20;
 const MESSAGES_BEFORE: u64 = 1_000;
 const MESSAGES_AFTER: u64 = 1_000;
 /// Short, so that the stop need not last long.
@@ -31,10 +33,21 @@ const TIMEOUTS: RedisTimeouts = RedisTimeouts {
 };
 
 #[test]
-fn nothing_executes_late() {
+fn nothing_executes_late_or_twice_when_rejecting() {
+    stand_still(WhenDown::Reject);
+}
+
+#[test]
+fn nothing_executes_late_or_twice_when_buffering() {
+    stand_still(WhenDown::Buffer);
+}
+
+fn stand_still(when_down: WhenDown) {
     let server = Server::start();
     let config = Config::new().redis_with("main", &server.url(), TIMEOUTS).expect("the url is one");
-    let engine = Engine::start(config.credit(CREDIT_MESSAGES, CREDIT_BYTES)).expect("the engine starts");
+    let config = config.route(Route::new("*").to("main").when_down(when_down));
+    let config = config.credit(CREDIT_MESSAGES, CREDIT_BYTES).subscriber_ring_bytes(SUBSCRIBER_RING_BYTES);
+    let engine = Engine::start(config).expect("the engine starts");
     let witness = Witness::start(&engine, CHANNELS);
     let journal = Journal::open(&server, CHANNELS);
     assert!(engine.wait_ready(PATIENCE), "{:?}", engine.status());

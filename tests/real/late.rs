@@ -1,0 +1,81 @@
+//! Commands that a network delivers after their connection was given up: they must not execute behind what followed.
+
+use std::time::Duration;
+
+use ringwire::{Config, Engine, Outcome, RedisTimeouts, Route, WhenDown};
+
+use crate::client::Client;
+use crate::journal::Journal;
+use crate::load::{Load, Plan};
+use crate::patience::{PATIENCE, until};
+use crate::proxy::Proxy;
+use crate::server::Server;
+
+const CHANNELS: &[&str] = &["fx.eurusd", "xbt"];
+const PLAN: Plan = Plan { channels: CHANNELS, rate: Some(5_000), payload_len: 100 };
+const MESSAGES: u64 = 1_000;
+/// Short, so that the connection is given up soon.
+const TIMEOUTS: RedisTimeouts = RedisTimeouts {
+    connect: Duration::from_millis(500),
+    reply: Duration::from_millis(300),
+    ping_interval: Duration::from_millis(100),
+};
+
+/// What came of it: the record of what was executed, judged or not, and how many connections stayed unfenced.
+struct Held {
+    bytes: usize,
+    unknown: u64,
+    unfenced: u64,
+    is_in_order: bool,
+}
+
+/// Holds back a connection's bytes until the next one has delivered messages. `user` is part of the url.
+fn hold_back(server: &Server, user: &str, when_down: WhenDown) -> Held {
+    let proxy = Proxy::before(server);
+    let url = proxy.url().replace("redis://", &format!("redis://{user}"));
+    let config = Config::new().redis_with("main", &url, TIMEOUTS).expect("the url is one");
+    let route = Route::new("*").to("main").when_down(when_down);
+    let engine = Engine::start(config.route(route)).expect("the engine starts");
+    let journal = Journal::open(server, CHANNELS);
+    let load = Load::start(&engine, PLAN);
+    assert!(engine.wait_ready(PATIENCE), "{:?}", engine.status());
+    load.progress.await_delivered(MESSAGES);
+    proxy.hold();
+    until("unknown outcomes", || load.progress.unknown() > 0);
+    load.progress.await_delivered(MESSAGES);
+    let bytes = proxy.release();
+    load.progress.await_delivered(MESSAGES);
+    let ledger = load.finish();
+    let record = journal.close();
+    let is_in_order = CHANNELS.iter().all(|channel| {
+        record.iter().filter(|seen| seen.channel == *channel).map(|seen| seen.number).is_sorted()
+    });
+    if is_in_order {
+        ledger.judge(std::slice::from_ref(&record));
+    }
+    ledger.assert_all_delivered_seen(&record);
+    let unfenced = engine.status()[0].counters.unfenced;
+    Held { bytes, unknown: ledger.count(Outcome::Unknown), unfenced, is_in_order }
+}
+
+#[test]
+fn the_old_connection_is_killed_before_the_new_one_speaks() {
+    let server = Server::start();
+    for when_down in [WhenDown::Reject, WhenDown::Buffer] {
+        let held = hold_back(&server, "", when_down);
+        assert!(held.bytes > PLAN.payload_len && held.unknown > 0, "the network held messages back");
+        assert!(held.is_in_order, "{when_down:?}");
+        assert_eq!(held.unfenced, 0, "{when_down:?}");
+    }
+}
+
+#[test]
+fn without_the_permission_to_kill_it_the_counter_says_so() {
+    let server = Server::start();
+    let mut admin = Client::connect(&server);
+    admin.order(&["ACL", "SETUSER", "trader", "on", ">pw", "~*", "&*", "+@all", "-client|kill"]);
+    let held = hold_back(&server, "trader:pw@", WhenDown::Reject);
+    assert!(held.bytes > PLAN.payload_len && held.unknown > 0, "the network held messages back");
+    assert!(held.unfenced > 0);
+    assert!(!held.is_in_order, "nothing executes late even so: the test above proves nothing");
+}
