@@ -33,6 +33,10 @@ const RESUBSCRIBE_PER_POLL: usize = 256;
 /// A name that the server refused is asked for again after this long: permissions are mended on the server.
 const REFUSED_RETRY_NS: u64 = 5 * SECOND_NS;
 
+/// An answer stands behind the messages that the server sent before it: on a full path it may take so many reply
+/// timeouts, as long as bytes keep coming. Giving up sooner would lose what is on its way, and fill the path again.
+const PATIENCE: u64 = 8;
+
 /// Hashes names by xxh3, as channels are.
 #[derive(Debug, Default)]
 pub(crate) struct NameHasher(u64);
@@ -369,12 +373,14 @@ impl SubscribeLane {
         self.excused = !self.excused && now_ns - self.check_at_ns >= interval_ns;
         self.check_at_ns = now_ns + interval_ns;
         if let Some(oldest) = self.barriers.front() {
-            let waiting_since = oldest.since_ns.max(self.last_answer_ns);
-            if !self.excused && now_ns.saturating_sub(waiting_since) >= settings.reply_timeout_ns {
+            let waited_ns = now_ns.saturating_sub(oldest.since_ns.max(self.last_answer_ns));
+            let silent_ns = waited_ns.min(now_ns.saturating_sub(self.link.last_received_ns));
+            let patience_ns = settings.reply_timeout_ns.saturating_mul(PATIENCE);
+            if !self.excused && (silent_ns >= settings.reply_timeout_ns || waited_ns >= patience_ns) {
                 return Err(LinkError::ReplyTimeout);
             }
         } else if now_ns.saturating_sub(self.last_answer_ns) >= settings.ping_interval_ns {
-            // Messages alone prove nothing of the way out: the PONG is required.
+            // Messages alone prove nothing of the way out: the PONG is required, sooner or later.
             self.ping(now_ns, None);
         }
         for index in 0..self.resubscribed {
