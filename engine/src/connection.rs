@@ -19,6 +19,8 @@ const ACTIVE_NS: u64 = MILLISECOND_NS;
 /// Reads of one connection in one turn: four full buffers are enough to keep up with a server, and few enough for
 /// the others to have their turn.
 const READS_PER_TURN: usize = 4;
+/// Bytes that one read asks for: more would only grow the buffer before the core has looked at it.
+const RECEIVE_MAX: usize = 256 << 10;
 /// Token of the shard's own eventfd among the pollers' tokens, which are connection numbers.
 pub(crate) const SLEEPER_TOKEN: u64 = u64::MAX;
 
@@ -44,6 +46,8 @@ struct Connection {
     state: State,
     /// A look-up is under way, perhaps for an attempt that was given up since.
     is_asked: bool,
+    /// Which of a name's addresses is tried first: the next one after an attempt that nobody answered.
+    first: usize,
 }
 
 /// All connections of one shard, by [`ConnectionId::index`].
@@ -55,6 +59,8 @@ pub(crate) struct Connections {
     events: Option<Events>,
     resolver: Option<Sender<Request>>,
     shard: Weak<ShardShared>,
+    /// Endpoints that sent or received since the shard last described them.
+    pub(crate) moved: Box<[bool]>,
     /// Connections that are open or opening: with none, epoll is not asked.
     alive: usize,
 }
@@ -67,7 +73,8 @@ impl Connections {
         shard: &Arc<ShardShared>,
     ) -> Self {
         let count = locations.len() * 2;
-        let closed = || Connection { state: State::Closed, is_asked: false };
+        let moved = vec![false; locations.len()].into();
+        let closed = || Connection { state: State::Closed, is_asked: false, first: 0 };
         Self {
             list: std::iter::repeat_with(closed).take(count).collect(),
             locations,
@@ -75,6 +82,7 @@ impl Connections {
             events: Some(Events::with_capacity(count + 1)),
             resolver,
             shard: Arc::downgrade(shard),
+            moved,
             alive: 0,
         }
     }
@@ -124,7 +132,13 @@ impl Connections {
             return;
         }
         let id = ConnectionId::from_index(index);
+        let first = connection.first;
         match addresses {
+            Ok(mut addresses) if !addresses.is_empty() => {
+                let count = addresses.len();
+                addresses.rotate_left(first % count);
+                self.try_addresses(now, id, addresses.into(), core);
+            }
             Ok(addresses) => self.try_addresses(now, id, addresses.into(), core),
             Err(reason) => self.fail(id, reason, core),
         }
@@ -206,8 +220,14 @@ impl Connections {
 
     /// Closes a connection, or gives up opening it.
     pub(crate) fn close(&mut self, id: ConnectionId) {
-        match std::mem::replace(&mut self.list[id.index()].state, State::Closed) {
-            State::Connecting { socket, .. } | State::Open { socket, .. } => self.discard(&socket),
+        let connection = &mut self.list[id.index()];
+        match std::mem::replace(&mut connection.state, State::Closed) {
+            State::Connecting { socket, .. } => {
+                // Nobody answered in time: the next attempt begins with the next address.
+                connection.first = connection.first.wrapping_add(1);
+                self.discard(&socket);
+            }
+            State::Open { socket, .. } => self.discard(&socket),
             State::Closed | State::Resolving => {}
         }
     }
@@ -219,6 +239,7 @@ impl Connections {
 
     /// Sends what the core has for one connection: one `send`, unless the socket was found full.
     pub(crate) fn send(&mut self, now: Now, id: ConnectionId, core: &mut Core) {
+        self.moved[usize::from(id.endpoint().0)] = true;
         let State::Open { socket, is_blocked, active_until_ns } = &mut self.list[id.index()].state else {
             return;
         };
@@ -240,7 +261,13 @@ impl Connections {
                     }
                 }
             }
-            Err(error) => self.lost(id, &error, core),
+            Err(error) => {
+                // What the server answered before that is still to be had.
+                self.receive_from(now, id, core);
+                if matches!(self.list[id.index()].state, State::Open { .. }) {
+                    self.lost(id, &error, core);
+                }
+            }
         }
     }
 
@@ -308,13 +335,18 @@ impl Connections {
         let mut came = false;
         for _ in 0..READS_PER_TURN {
             let State::Open { socket, active_until_ns, .. } = &mut self.list[id.index()].state else { break };
+            if core.is_behind(id) {
+                return true;
+            }
             let space = core.space(id);
-            let room = space.len();
+            let room = space.len().min(RECEIVE_MAX);
+            let space = &mut space[..room];
             match socket.recv(space) {
                 Ok(Received::Data(n)) => {
                     came = true;
                     *active_until_ns = now.mono_ns + ACTIVE_NS;
                     core.received(now, id, n);
+                    self.moved[usize::from(id.endpoint().0)] = true;
                     if n < room {
                         break;
                     }

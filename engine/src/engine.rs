@@ -1,5 +1,6 @@
 //! The engine: starts the shards, opens what the application uses, and ends it all in order.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -329,7 +330,7 @@ impl Engine {
                 let (account, slots) = credit(Amount { messages: u64::from(slots), bytes: 0 });
                 lane.dues.slots = Some(account);
                 port.reports = Some(report_writer);
-                report_lanes.push(ReportLane { ring, slots, leftover });
+                report_lanes.push(ReportLane { ring, slots, leftover, pending: VecDeque::new() });
             }
             shard.command(Command::Publisher(port, reader));
             lanes.push(lane);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::shard::Shard;
 
@@ -30,12 +31,20 @@ impl HostShard {
         Self { shard }
     }
 
-    /// One turn: drains rings, sends, receives, delivers. Never waits.
+    /// One turn: drains rings, sends, receives, delivers. Never waits. If it panics, the engine has failed
+    /// ([`crate::Engine::failure`] says why), and the shard has finished.
     pub fn poll(&mut self) -> Progress {
         if self.shard.is_finished() {
             return Progress::Finished;
         }
-        let worked = self.shard.work();
+        // Nothing of a defect of ours unwinds into the application.
+        let worked = match catch_unwind(AssertUnwindSafe(|| self.shard.work())) {
+            Ok(worked) => worked,
+            Err(panic) => {
+                self.shard.fail(panic.as_ref());
+                true
+            }
+        };
         if self.shard.is_finished() {
             Progress::Finished
         } else if worked {

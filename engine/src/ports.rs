@@ -99,13 +99,15 @@ impl Ports {
         self.subscribers[index] = Some(port);
     }
 
-    /// Lets go of a publisher whose ring is gone, once nobody wants its reports.
-    pub(crate) fn forget_closed(&mut self, publisher: u32) {
-        if let Some(port) = self.publishers.get_mut(publisher as usize)
-            && port.as_ref().is_some_and(|it| it.reports.as_ref().is_none_or(SlotWriter::is_abandoned))
-        {
+    /// Lets go of a publisher whose ring is gone, once nobody wants its reports. Answers whether it is gone.
+    pub(crate) fn forget_closed(&mut self, publisher: u32) -> bool {
+        let Some(port) = self.publishers.get_mut(publisher as usize) else { return true };
+        let is_wanted =
+            port.as_ref().is_some_and(|it| it.reports.as_ref().is_some_and(|it| !it.is_abandoned()));
+        if !is_wanted {
             *port = None;
         }
+        !is_wanted
     }
 
     /// Makes visible what this turn brought, then fences once and wakes whoever sleeps.
@@ -164,7 +166,6 @@ impl Outlet for Ports {
     fn deliver(&mut self, subscriber: SubscriberId, delivery: &Delivery<'_>) -> Result<(), NotTaken> {
         // A subscriber that has gone takes everything.
         let Some(Some(port)) = self.subscribers.get_mut(subscriber.0 as usize) else { return Ok(()) };
-        self.subscriptions_changed |= !matches!(delivery.event, Event::Message { .. });
         if let Event::Gap { .. } = delivery.event {
             // A gap is small and would squeeze in before the next message that does not fit, and so would the next
             // one. It waits until a quarter of the ring is free, and tells of all that was lost until then.
@@ -177,6 +178,7 @@ impl Outlet for Ports {
         })?;
         delivery.encode(&mut claim);
         claim.commit();
+        self.subscriptions_changed |= !matches!(delivery.event, Event::Message { .. });
         if !port.is_dirty {
             port.is_dirty = true;
             self.dirty_subscribers.push(subscriber.0);

@@ -77,7 +77,7 @@ pub struct Message<'a> {
     pub key: Option<&'a [u8]>,
     /// The record's headers.
     pub headers: Headers<'a>,
-    /// The partition; `None` leaves it to the partitioner.
+    /// The partition, below 2^31; `None` leaves it to the partitioner.
     pub partition: Option<u32>,
     /// Milliseconds since 1970; 0 means when the shard takes it.
     pub timestamp_ms: i64,
@@ -109,7 +109,8 @@ pub(crate) struct Lane {
 
 /// Publishes into an engine. One thread at a time; make one for each publishing thread.
 ///
-/// No call blocks, locks or allocates; a refusal is an ordinary answer.
+/// Publishing never blocks, locks or allocates; a refusal is an ordinary answer. Only
+/// [`Publisher::wait_writable`] waits.
 pub struct Publisher {
     pub(crate) shared: Arc<Shared>,
     /// One for each shard, apart from what other threads write.
@@ -201,8 +202,7 @@ impl Publisher {
     }
 
     /// Waits until a message of `len` bytes would be accepted on `channel`, or `timeout` has passed; answers whether
-    /// it would. It does not wait for what only others can mend: with a full report ring it returns `false` at once
-    /// if `Reports` lives on this thread and is not polled.
+    /// it would. A report ring that nobody polls meanwhile stays full: it waits out the timeout for that.
     ///
     /// # Errors
     /// Every [`Refusal`] but [`Refusal::BackPressured`], [`Refusal::ReportsFull`] and [`Refusal::NotConnected`],
@@ -251,23 +251,18 @@ impl Lane {
         if opened.rejects && !self.is_any_up(opened) {
             return Err(Refusal::NotConnected);
         }
-        match self.dues.try_take(opened, len) {
-            Ok(()) => Ok(()),
-            Err(refusal) => Err(self.worse(refusal, len)),
+        // First of all: what follows counts with it.
+        let max = self.ring.frame_len_max() - PLAIN_LEN;
+        if len > max {
+            return Err(Refusal::TooLong { max });
         }
+        self.dues.try_take(opened, len)
     }
 
     #[inline]
     fn is_any_up(&self, opened: &Opened) -> bool {
         let endpoints = &self.shard.endpoints;
         opened.tolls.iter().any(|toll| endpoints[toll.endpoint].is_up.load(Ordering::Relaxed))
-    }
-
-    /// A message that is too long for the ring has no credit either, and never will.
-    #[cold]
-    fn worse(&self, refusal: Refusal, len: usize) -> Refusal {
-        let max = self.ring.frame_len_max() - PLAIN_LEN;
-        if len > max { Refusal::TooLong { max } } else { refusal }
     }
 }
 
@@ -334,7 +329,8 @@ fn refusal(error: ClaimError, head: usize) -> Refusal {
     }
 }
 
-/// Room for one payload in the ring. Dropping it without a commit leaves no trace.
+/// Room for one payload in the ring. Dropping it without a commit leaves no trace; forgetting it
+/// ([`std::mem::forget`]) loses its credit for good.
 #[must_use = "a claim that is not committed is aborted"]
 pub struct Claim<'a> {
     /// The head is written; the payload's place follows it. None once committed.

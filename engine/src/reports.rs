@@ -1,9 +1,10 @@
 //! Delivery reports: one for each accepted (message, leg), through a ring from each shard.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringwire_core::{Frame, Outcome, Reason, Report};
 use ringwire_shards::clock::monotonic_ns;
@@ -22,6 +23,8 @@ pub(crate) struct ReportLane {
     pub(crate) slots: Grantor,
     /// What the shard left behind when it ended.
     pub(crate) leftover: Leftover,
+    /// Reports for what was left behind that the last poll had no room for: those of one message at most.
+    pub(crate) pending: VecDeque<Report>,
 }
 
 /// The reports of one publisher. One thread at a time, which may be another than the publisher's.
@@ -52,7 +55,7 @@ impl Reports {
                 lane.slots.give_back(Amount { messages: read as u64, bytes: 0 });
                 lane.slots.publish();
                 polled += read;
-            } else if polled < limit && lane.ring.is_abandoned() {
+            } else if polled < limit && lane.ring.is_abandoned() && lane.ring.is_empty() {
                 polled += lane.poll_leftover(&self.shared, limit - polled, &mut handler);
             }
         }
@@ -63,23 +66,29 @@ impl Reports {
         polled
     }
 
-    /// Waits until there is something to poll, or `timeout` has passed; answers whether there is.
+    /// Waits until there is something to poll, or `timeout` has passed; answers whether there is. It ends early,
+    /// with `false`, when nothing can come any more: every shard has ended.
     pub fn wait(&mut self, timeout: Duration) -> bool {
-        self.sleeper.drain();
-        self.sleeper.arm();
-        if !self.is_empty() {
-            self.sleeper.disarm();
-            return true;
+        let deadline = Instant::now().checked_add(timeout);
+        while self.arm() {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) || self.lanes.iter().all(|it| it.ring.is_abandoned()) {
+                self.sleeper.disarm();
+                return !self.is_empty();
+            }
+            // A ring for credit alone, or a signal, wakes too early.
+            self.sleeper.wait(left);
         }
-        self.sleeper.wait(Some(timeout));
-        !self.is_empty()
+        true
     }
 
     /// Whether there is nothing to poll now.
     pub fn is_empty(&self) -> bool {
         self.lanes.iter().all(|lane| {
             let leftover = lane.leftover.lock().unwrap_or_else(PoisonError::into_inner);
-            lane.ring.is_empty() && leftover.as_ref().is_none_or(FrameReader::is_empty)
+            lane.ring.is_empty()
+                && lane.pending.is_empty()
+                && leftover.as_ref().is_none_or(FrameReader::is_empty)
         })
     }
 
@@ -108,22 +117,25 @@ impl ReportLane {
         let mut leftover = self.leftover.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(ring) = leftover.as_mut() else { return 0 };
         let mut polled = 0;
-        // A message's reports stay together: the limit may be overrun by its other legs.
-        while polled < limit {
-            let read = ring.read(1, |bytes| {
-                let Ok(frame) = Frame::decode(bytes) else { return };
-                let legs =
-                    shared.registry().channels.get(frame.channel as usize).map_or(0, |it| it.legs.len());
-                for leg in 0..legs {
-                    handler(&not_sent(&frame, leg as u8));
-                    polled += 1;
-                }
-            });
-            if read == 0 {
-                break;
+        loop {
+            while polled < limit
+                && let Some(report) = self.pending.pop_front()
+            {
+                handler(&report);
+                polled += 1;
+            }
+            let pending = &mut self.pending;
+            let has_read = polled < limit
+                && ring.read(1, |bytes| {
+                    let Ok(frame) = Frame::decode(bytes) else { return };
+                    let registry = shared.registry();
+                    let legs = registry.channels.get(frame.channel as usize).map_or(0, |it| it.legs.len());
+                    pending.extend((0..legs).map(|leg| not_sent(&frame, leg as u8)));
+                }) == 1;
+            if !has_read {
+                return polled;
             }
         }
-        polled
     }
 }
 

@@ -6,12 +6,14 @@
 //!     park (by strategy) ◄─ reports, credit, deliveries made visible, one fence ◄── connect, close ◄─┘
 //! ```
 
+use std::any::Any;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, TryRecvError};
+use crossbeam::channel::Receiver;
 use ringwire_core::{Core, EndpointId, Frame, Now, PublisherId};
 use ringwire_shards::clock::Clock;
 use ringwire_shards::host::{Duty, Turn};
@@ -28,6 +30,10 @@ use crate::shared::{Command, Phase, ShardShared, Shared};
 const FRAMES_PER_TURN: usize = 256;
 /// Polls of the core in one turn.
 const POLLS_PER_TURN: usize = 4;
+/// Polls of the core before the end: four receive buffers of the smallest answers.
+const POLLS_AT_END: usize = 256;
+/// Commands that are carried out in one turn: opening thousands of channels must not hold up the messages.
+const COMMANDS_PER_TURN: usize = 64;
 
 enum Stage {
     Running,
@@ -43,8 +49,10 @@ pub(crate) struct Shard {
     core: Core,
     ports: Ports,
     connections: Connections,
-    /// The publishers' rings, by publisher number; apart from the ports, which the core writes to meanwhile.
-    frames: Vec<Option<FrameReader>>,
+    /// The open publishers' rings, with their numbers; apart from the ports, which the core writes to meanwhile.
+    frames: Vec<(u32, FrameReader)>,
+    /// Publishers that are gone, and whose reports somebody may still want.
+    closing: Vec<u32>,
     commands: Receiver<Command>,
     /// Commands that were overtaken by the opening of a channel.
     postponed: VecDeque<Command>,
@@ -57,6 +65,10 @@ pub(crate) struct Shard {
     commands_done: u64,
     /// The clock's reading of this turn: one a turn.
     turn_ns: u64,
+    /// Readiness was judged while lanes were busy: it is judged again.
+    is_stale: bool,
+    /// A turn has begun and not ended: if the shard is dropped now, it panicked.
+    in_turn: bool,
 }
 
 /// What a shard is made of, prepared where errors can still be answered.
@@ -77,6 +89,7 @@ impl Shard {
             ports: Ports::new(parts.shared.clone()),
             connections: parts.connections,
             frames: Vec::new(),
+            closing: Vec::new(),
             commands: parts.commands,
             postponed: VecDeque::new(),
             clock: Clock::new(),
@@ -87,6 +100,8 @@ impl Shard {
             shared: parts.shared,
             commands_done: 0,
             turn_ns: 0,
+            is_stale: false,
+            in_turn: false,
         }
     }
 
@@ -97,9 +112,10 @@ impl Shard {
 
     /// One turn without parking. Answers whether there was anything to do.
     pub(crate) fn work(&mut self) -> bool {
+        self.in_turn = true;
         let now = self.now();
         self.turn_ns = now.mono_ns;
-        let mut worked = self.carry_out(now);
+        let mut worked = self.carry_out(now, COMMANDS_PER_TURN);
         worked |= self.drain(now);
         self.send(now);
         worked |= self.connections.receive(now, &mut self.core);
@@ -113,39 +129,38 @@ impl Shard {
         }
         self.send(now);
         self.ports.flush();
-        if worked || self.ports.subscriptions_changed || !self.ports.changed.is_empty() {
+        if worked || self.is_stale || self.ports.subscriptions_changed || !self.ports.changed.is_empty() {
             self.describe();
         }
-        if let Stage::Flushing { deadline_ns } = self.stage {
-            worked = true;
-            let is_empty = self.frames.iter().flatten().all(FrameReader::is_empty);
-            if (is_empty && self.core.is_drained()) || now.mono_ns >= deadline_ns {
-                self.finish(now);
-            }
+        if let Stage::Flushing { deadline_ns } = self.stage
+            && (now.mono_ns >= deadline_ns || self.is_flushed())
+        {
+            self.finish(now);
         }
+        self.in_turn = false;
         worked
     }
 
-    /// Carries out what the application asked for.
-    fn carry_out(&mut self, now: Now) -> bool {
+    /// Whether nothing that was accepted is without its outcome.
+    fn is_flushed(&self) -> bool {
+        self.commands.is_empty()
+            && self.postponed.is_empty()
+            && self.frames.iter().all(|(_, ring)| ring.is_empty())
+            && self.core.is_drained()
+    }
+
+    /// Carries out up to `limit` things that the application asked for.
+    fn carry_out(&mut self, now: Now, limit: usize) -> bool {
         let mut worked = false;
-        loop {
-            let command = match self.postponed.pop_front() {
-                Some(command) => command,
-                None => match self.commands.try_recv() {
-                    Ok(command) => command,
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-                },
+        for _ in 0..limit {
+            let Some(command) = self.postponed.pop_front().or_else(|| self.commands.try_recv().ok()) else {
+                break;
             };
             worked = true;
             self.commands_done += 1;
             match command {
                 Command::Publisher(port, frames) => {
-                    let index = port.id as usize;
-                    if self.frames.len() <= index {
-                        self.frames.resize_with(index + 1, || None);
-                    }
-                    self.frames[index] = Some(frames);
+                    self.frames.push((port.id, frames));
                     self.ports.add_publisher(port);
                 }
                 Command::Channel(channel) => self.core.open_channel(now, channel),
@@ -161,9 +176,12 @@ impl Shard {
                     self.connections.resolved(now, connection, addresses, &mut self.core);
                 }
                 Command::Shutdown { deadline_ns } => {
-                    if matches!(self.stage, Stage::Running) {
-                        self.stage = Stage::Flushing { deadline_ns };
-                    }
+                    // Of two deadlines the earlier one holds.
+                    let deadline_ns = match self.stage {
+                        Stage::Flushing { deadline_ns: earlier } => earlier.min(deadline_ns),
+                        Stage::Running | Stage::Finished => deadline_ns,
+                    };
+                    self.stage = Stage::Flushing { deadline_ns };
                 }
             }
         }
@@ -172,13 +190,10 @@ impl Shard {
 
     /// Takes frames out of the rings, a bounded number of each.
     fn drain(&mut self, now: Now) -> bool {
-        let Self { core, ports, frames, commands, postponed, commands_done, .. } = self;
+        let Self { core, ports, frames, closing, commands, postponed, commands_done, .. } = self;
         let mut drained = 0;
-        for (publisher, ring) in (0..).zip(frames.iter_mut()) {
-            let Some(reader) = ring else {
-                ports.forget_closed(publisher);
-                continue;
-            };
+        let mut gone = None;
+        for (index, (publisher, reader)) in frames.iter_mut().enumerate() {
             let read = reader.read(FRAMES_PER_TURN, |bytes| {
                 let Ok(frame) = Frame::decode(bytes) else { return };
                 if !core.knows_channel(frame.channel) {
@@ -193,13 +208,19 @@ impl Shard {
                     }
                 }
                 if core.knows_channel(frame.channel) {
-                    core.publish(now, PublisherId(publisher), &frame, ports);
+                    core.publish(now, PublisherId(*publisher), &frame, ports);
                 }
             });
             drained += read;
             if read == 0 && reader.is_abandoned() && reader.is_empty() {
-                *ring = None;
+                gone = Some(index);
             }
+        }
+        if let Some(index) = gone {
+            closing.push(frames.swap_remove(index).0);
+        }
+        if !closing.is_empty() {
+            closing.retain(|publisher| !ports.forget_closed(*publisher));
         }
         drained > 0
     }
@@ -226,7 +247,8 @@ impl Shard {
     /// Tells the application's threads how things stand.
     fn describe(&mut self) {
         for index in 0..self.ports.touched.len() {
-            if std::mem::take(&mut self.ports.touched[index]) {
+            let has_moved = std::mem::take(&mut self.connections.moved[index]);
+            if std::mem::take(&mut self.ports.touched[index]) || has_moved {
                 let endpoint = EndpointId(index as u16);
                 self.shared.endpoints[index].set_counters(&self.core.counters(endpoint));
             }
@@ -242,8 +264,11 @@ impl Shard {
         }
         self.ports.changed.clear();
         self.ports.subscriptions_changed = false;
-        let done = self.commands_done;
-        if has_changed || self.shared.commands_done.load(Ordering::Relaxed) != done {
+        // What was overtaken is not done, whatever was done since.
+        let told = self.shared.commands_done.load(Ordering::Relaxed);
+        let done = if self.postponed.is_empty() { self.commands_done } else { told };
+        if has_changed || done != told || self.is_stale {
+            self.is_stale = self.core.deadline_ns() == Some(0);
             self.shared.is_ready.store(self.core.is_ready(), Ordering::Release);
             self.shared.commands_done.store(done, Ordering::Release);
         }
@@ -252,7 +277,9 @@ impl Shard {
     /// When the next turn has something to do by itself, in monotonic nanoseconds.
     pub(crate) fn deadline_ns(&self) -> Option<u64> {
         match self.stage {
-            Stage::Flushing { .. } => Some(0),
+            Stage::Flushing { deadline_ns } => {
+                Some(self.core.deadline_ns().map_or(deadline_ns, |at_ns| at_ns.min(deadline_ns)))
+            }
             Stage::Running | Stage::Finished => self.core.deadline_ns(),
         }
     }
@@ -267,7 +294,7 @@ impl Shard {
         self.sleeper.arm();
         let is_idle = self.commands.is_empty()
             && self.postponed.is_empty()
-            && self.frames.iter().flatten().all(FrameReader::is_empty);
+            && self.frames.iter().all(|(_, ring)| ring.is_empty());
         if !is_idle {
             self.sleeper.disarm();
         }
@@ -301,26 +328,73 @@ impl Shard {
     /// the handles.
     fn finish(&mut self, now: Now) {
         self.stage = Stage::Finished;
+        self.carry_out(now, usize::MAX);
+        self.stage = Stage::Finished;
         while self.drain(now) {}
-        let left: u64 = (0..self.ports.touched.len() as u16)
-            .map(|index| self.core.counters(EndpointId(index)).in_flight)
-            .sum();
+        // Answers that have come are answers, also those behind a full turn of them.
+        for _ in 0..POLLS_AT_END {
+            if !self.core.poll(now, &mut self.ports) {
+                break;
+            }
+        }
+        self.expire(now);
+        self.hand_over();
+    }
+
+    fn expire(&mut self, now: Now) {
+        let endpoints = 0..self.ports.touched.len() as u16;
+        let left: u64 = endpoints.map(|index| self.core.counters(EndpointId(index)).in_flight).sum();
         self.engine.expired.fetch_add(left, Ordering::AcqRel);
         self.core.expire(now, &mut self.ports);
         self.obey(now);
         self.ports.touched.fill(true);
         self.ports.flush();
         self.describe();
-        for (ring, port) in self.frames.iter_mut().zip(&mut self.ports.publishers) {
-            if let Some(port) = port {
-                *port.leftover.lock().unwrap_or_else(PoisonError::into_inner) = ring.take();
+    }
+
+    /// Leaves the rings to the handles, which answer for what is still in them.
+    fn hand_over(&mut self) {
+        for (publisher, ring) in self.frames.drain(..) {
+            if let Some(Some(port)) = self.ports.publishers.get_mut(publisher as usize) {
+                *port.leftover.lock().unwrap_or_else(PoisonError::into_inner) = Some(ring);
                 // Now the handle sees the end of the report ring, and looks at what is left over.
                 port.reports = None;
                 port.reports_waker.wake();
                 port.credit_waker.wake();
             }
         }
+        for port in self.ports.subscribers.iter_mut().filter_map(Option::take) {
+            let waker = port.waker.clone();
+            drop(port);
+            waker.wake();
+        }
         self.shared.is_finished.store(true, Ordering::Release);
+    }
+
+    /// Ends after a panic that was caught around [`Shard::work`].
+    pub(crate) fn fail(&mut self, panic: &(dyn Any + Send)) {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let words = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        let mut failure = self.engine.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.get_or_insert(format!("a shard's loop panicked: {words}"));
+        drop(failure);
+        self.engine.set_phase(Phase::Failed);
+        let now = self.now();
+        self.salvage(now);
+    }
+
+    /// After a panic, of the core or around it: no frame is given to the core any more.
+    fn salvage(&mut self, now: Now) {
+        self.stage = Stage::Finished;
+        for command in self.postponed.drain(..).chain(self.commands.try_iter()) {
+            if let Command::Publisher(port, frames) = command {
+                self.frames.push((port.id, frames));
+                self.ports.add_publisher(port);
+            }
+        }
+        // A core that panicked may panic again: then what it held stays without an outcome, and nothing else does.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.expire(now)));
+        self.hand_over();
     }
 }
 
@@ -344,15 +418,16 @@ impl Drop for Shard {
         if self.is_finished() {
             return;
         }
-        let is_panic = std::thread::panicking() || matches!(self.stage, Stage::Running);
-        if is_panic {
-            self.engine.set_phase(Phase::Failed);
-        }
         let now = self.now();
-        let end = std::panic::AssertUnwindSafe(|| self.finish(now));
-        // A core that panicked may panic again; the handles then see a failed engine without these outcomes.
-        if std::panic::catch_unwind(end).is_err() {
-            self.shared.is_finished.store(true, Ordering::Release);
+        if self.in_turn {
+            self.engine.set_phase(Phase::Failed);
+            self.salvage(now);
+        } else {
+            self.engine.set_phase(Phase::Closed);
+            if catch_unwind(AssertUnwindSafe(|| self.finish(now))).is_err() {
+                self.engine.set_phase(Phase::Failed);
+                self.salvage(now);
+            }
         }
     }
 }

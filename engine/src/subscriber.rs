@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringwire_core::channel::{NAME_LEN_MAX, shard_of};
 use ringwire_core::{Delivery, Source, SubscriberId, Subscription};
@@ -139,13 +139,20 @@ impl Subscriber {
         polled
     }
 
-    /// Waits until there is something to poll, or `timeout` has passed; answers whether there is.
+    /// Waits until there is something to poll, or `timeout` has passed; answers whether there is. It ends early,
+    /// with `false`, when nothing can come any more: every shard has ended.
     pub fn wait(&mut self, timeout: Duration) -> bool {
-        if !self.arm() {
-            return true;
+        let deadline = Instant::now().checked_add(timeout);
+        while self.arm() {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) || self.rings.iter().all(FrameReader::is_abandoned) {
+                self.sleeper.disarm();
+                return !self.is_empty();
+            }
+            // A signal wakes too early.
+            self.sleeper.wait(left);
         }
-        self.sleeper.wait(Some(timeout));
-        !self.is_empty()
+        true
     }
 
     /// Whether there is nothing to poll now.

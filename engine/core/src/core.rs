@@ -95,6 +95,8 @@ pub struct Core {
     writable: WorkList,
     /// No lane has anything to do before this, but for the busy ones. May be early, never late.
     wake_at_ns: u64,
+    /// When a notice that found no room is tried again.
+    notice_at_ns: u64,
     bus: Counters,
 }
 
@@ -117,6 +119,7 @@ impl Core {
             busy: WorkList::new(connections),
             writable: WorkList::new(connections),
             wake_at_ns: NEVER_NS,
+            notice_at_ns: NEVER_NS,
             bus: Counters::default(),
         }
     }
@@ -257,6 +260,16 @@ impl Core {
         link.input.space(link.reader.wanted())
     }
 
+    /// Whether there is so much to decode that receiving more can wait for the next turn: it only grows the buffer.
+    pub fn is_behind(&self, connection: ConnectionId) -> bool {
+        let endpoint = &self.endpoints[usize::from(connection.endpoint().0)];
+        let link = match connection.role() {
+            Role::Publish => endpoint.publish.link_ref(),
+            Role::Subscribe => endpoint.subscribe.link_ref(),
+        };
+        link.input.unconsumed().len() > link.reader.wanted().max(BEHIND_LEN)
+    }
+
     /// `n` bytes were received into the space that was lent.
     ///
     /// # Panics
@@ -316,9 +329,8 @@ impl Core {
         }
         // After the lanes, whose answers are what there is to tell: only a full ring leaves something waiting.
         self.subscriptions.tell_waiting(now.mono_ns, outlet);
-        if self.subscriptions.has_waiting() {
-            self.wake_at_ns = self.wake_at_ns.min(now.mono_ns + NOTICE_RETRY_NS);
-        }
+        let is_waiting = self.subscriptions.has_waiting();
+        self.notice_at_ns = if is_waiting { now.mono_ns + NOTICE_RETRY_NS } else { NEVER_NS };
         self.busy.len() > 0
     }
 
@@ -350,7 +362,8 @@ impl Core {
         if self.busy.len() > 0 {
             return Some(0);
         }
-        (self.wake_at_ns != NEVER_NS).then_some(self.wake_at_ns)
+        let at_ns = self.wake_at_ns.min(self.notice_at_ns);
+        (at_ns != NEVER_NS).then_some(at_ns)
     }
 
     /// Whether every message that was taken has had its outcome.
@@ -414,6 +427,8 @@ impl Core {
     }
 }
 
+/// Undecoded bytes above which a connection is behind: some turns' worth of decoding.
+const BEHIND_LEN: usize = 1 << 20;
 /// How often a notice that found no room in a subscriber's ring is tried again while the shard has nothing else to
 /// do: a full ring is not news to its subscriber, and a parked shard should stay parked.
 const NOTICE_RETRY_NS: u64 = MILLISECOND_NS;

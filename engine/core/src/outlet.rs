@@ -93,6 +93,7 @@ pub trait Outlet {
     /// Close this connection, or give up opening it. No answer is expected, and none may come.
     fn close(&mut self, connection: ConnectionId);
 
-    /// The state of an endpoint on this shard has changed. [`crate::Core::status`] has the particulars.
+    /// The state of an endpoint on this shard has changed, or what ails it. [`crate::Core::status`] has the
+    /// particulars.
     fn state(&mut self, endpoint: EndpointId, role: Role, state: EndpointState);
 }

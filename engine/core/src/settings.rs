@@ -20,7 +20,7 @@ pub enum WhenDown {
 pub const DEFAULT_CLIENT_NAME: &str = "ringwire";
 /// Time for a connect, and again for the handshake after it.
 pub const DEFAULT_CONNECT_TIMEOUT_NS: u64 = 2 * SECOND_NS;
-/// Age of the oldest unanswered command at which the connection is given up. Redis answers in microseconds; a
+/// How long the oldest unanswered command may stand at the head of the queue before the connection is given up. Redis answers in microseconds; a
 /// server that takes longer than this is paused, forking or gone.
 pub const DEFAULT_REPLY_TIMEOUT_NS: u64 = 2 * SECOND_NS;
 /// Quiet time after which a `PING` asks for a sign of life: short enough that NAT tables and load balancers do not
@@ -34,8 +34,8 @@ pub const DEFAULT_RECONNECT_MIN_NS: u64 = 10 * MILLISECOND_NS;
 /// No reconnect waits longer than this, so that a server that is back is found within half a second.
 pub const DEFAULT_RECONNECT_MAX_NS: u64 = 250 * MILLISECOND_NS;
 
-/// One Redis endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One Redis endpoint. Its `Debug` text does not show the password.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RedisSettings {
     /// User for `AUTH`; none means the default user.
     pub username: Option<String>,
@@ -47,7 +47,7 @@ pub struct RedisSettings {
     pub client_name: String,
     /// Nanoseconds for the connect, and again for the handshake.
     pub connect_timeout_ns: u64,
-    /// Nanoseconds that the oldest unanswered command may wait.
+    /// Nanoseconds that the oldest unanswered command may wait since it was sent or the last answer came.
     pub reply_timeout_ns: u64,
     /// Nanoseconds of quiet before a `PING`.
     pub ping_interval_ns: u64,
@@ -76,5 +76,23 @@ impl Default for RedisSettings {
             reconnect_max_ns: DEFAULT_RECONNECT_MAX_NS,
             limits: Limits::default(),
         }
+    }
+}
+
+impl std::fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisSettings")
+            .field("username", &self.username)
+            .field("password", &self.password.as_ref().map(|_| "***"))
+            .field("database", &self.database)
+            .field("client_name", &self.client_name)
+            .field("connect_timeout_ns", &self.connect_timeout_ns)
+            .field("reply_timeout_ns", &self.reply_timeout_ns)
+            .field("ping_interval_ns", &self.ping_interval_ns)
+            .field("role_interval_ns", &self.role_interval_ns)
+            .field("reconnect_min_ns", &self.reconnect_min_ns)
+            .field("reconnect_max_ns", &self.reconnect_max_ns)
+            .field("limits", &self.limits)
+            .finish()
     }
 }

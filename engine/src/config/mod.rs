@@ -225,6 +225,15 @@ impl Config {
         if !(1..=SHARDS_MAX).contains(&self.shards) {
             return bad("engine.shards", self.shards.to_string(), "expected 1 to 256 shards");
         }
+        for (index, core) in self.cores.iter().enumerate() {
+            if self.cores[..index].contains(core) {
+                return bad(
+                    "engine.cores",
+                    core.to_string(),
+                    "expected each core once: two shards would share it",
+                );
+            }
+        }
         for (key, bytes) in
             [("ring_bytes", self.ring_bytes), ("subscriber_ring_bytes", self.subscriber_ring_bytes)]
         {
@@ -331,7 +340,7 @@ fn nanoseconds(endpoint: &str, key: &str, duration: Duration) -> Result<u64, Con
 pub struct RedisTimeouts {
     /// For a connect, and again for the greeting after it.
     pub connect: Duration,
-    /// Age of the oldest unanswered command at which the connection is given up.
+    /// How long the oldest unanswered command may stand at the head of the queue before the connection is given up.
     pub reply: Duration,
     /// Quiet time before a `PING`.
     pub ping_interval: Duration,

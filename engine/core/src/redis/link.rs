@@ -15,7 +15,12 @@ use crate::buffer::Input;
 use crate::outlet::{ConnectionId, Outlet};
 use crate::settings::RedisSettings;
 use crate::status::{EndpointState, LinkError};
-use crate::time::NEVER_NS;
+use crate::time::{NEVER_NS, SECOND_NS};
+
+/// A connection that was ready for so long was a success, whatever ended it.
+const LASTING_NS: u64 = SECOND_NS;
+/// A wrong password is mended by people: so many times the usual longest delay keeps it out of the server's log.
+const TURNED_AWAY_FACTOR: u64 = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -51,6 +56,8 @@ pub(crate) struct Link {
     /// Connections that became ready.
     established: u64,
     announced: EndpointState,
+    /// The last error is another than the one that was told.
+    error_changed: bool,
     last_error: Option<LinkError>,
     /// The driver lost the connection: what came before that is decoded first.
     gone: Option<LinkError>,
@@ -71,6 +78,7 @@ impl Link {
             attempts: 0,
             established: 0,
             announced: EndpointState::Disconnected,
+            error_changed: false,
             last_error: None,
             gone: None,
             since_ns: 0,
@@ -164,7 +172,6 @@ impl Link {
             self.input.consume(len);
             if finished {
                 self.state = State::Ready;
-                self.attempts = 0;
                 self.established += 1;
                 self.last_error = None;
                 self.since_ns = now_ns;
@@ -207,10 +214,21 @@ impl Link {
         settings: &RedisSettings,
         random: &mut Random,
     ) {
-        let delay =
-            backoff::delay_ns(random, self.attempts, settings.reconnect_min_ns, settings.reconnect_max_ns);
+        // A server that greets and then closes is no better than one that refuses: only a connection that lasted
+        // begins the count anew.
+        if self.is_ready() && now_ns.saturating_sub(self.since_ns) >= LASTING_NS {
+            self.attempts = 0;
+        }
+        let max_ns = match error {
+            LinkError::Authentication(_) | LinkError::Permission(_) => {
+                settings.reconnect_max_ns.saturating_mul(TURNED_AWAY_FACTOR)
+            }
+            _ => settings.reconnect_max_ns,
+        };
+        let delay = backoff::delay_ns(random, self.attempts, settings.reconnect_min_ns, max_ns);
         self.attempts = self.attempts.saturating_add(1);
         self.state = State::Waiting { until_ns: now_ns + delay };
+        self.error_changed |= self.last_error.as_ref() != Some(&error);
         self.last_error = Some(error);
         self.gone = None;
         self.handshake = None;
@@ -241,8 +259,11 @@ impl Link {
         if state != self.announced {
             self.announced = state;
             self.since_ns = now_ns;
-            outlet.state(self.connection.endpoint(), self.connection.role(), state);
+        } else if !self.error_changed {
+            return;
         }
+        self.error_changed = false;
+        outlet.state(self.connection.endpoint(), self.connection.role(), state);
     }
 
     pub(crate) fn state(&self) -> EndpointState {

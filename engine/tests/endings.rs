@@ -1,0 +1,129 @@
+//! How an engine ends: every accepted message has its outcome, whoever goes first.
+
+use std::time::{Duration, Instant};
+
+use ringwire::{
+    Config, Engine, Outcome, Progress, Publisher, Reason, Refusal, Report, Reports, Route, WhenDown,
+};
+use ringwire_loopback::{front, redis::Options};
+
+/// Longer than anything here takes, on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn drained(reports: &mut Reports) -> Vec<Report> {
+    let mut got = Vec::new();
+    while reports.poll(usize::MAX, |report| got.push(*report)) > 0 {}
+    got
+}
+
+fn buffered() -> Config {
+    let config =
+        Config::new().redis("a", "redis://127.0.0.1:9").unwrap().redis("b", "redis://127.0.0.1:9").unwrap();
+    config.route(Route::new("*").to("a").to("b").when_down(WhenDown::Buffer))
+}
+
+#[test]
+fn an_engine_that_is_dropped_answers_for_what_no_shard_has_seen_yet() {
+    let engine = Engine::start(buffered().host_driven()).unwrap();
+    let channel = engine.channel("x").unwrap();
+    let (mut publisher, mut reports) = engine.publisher().unwrap();
+    for number in 0..3 {
+        assert_eq!(publisher.publish(&channel, b"x"), Ok(number));
+    }
+    drop(engine);
+    let got = drained(&mut reports);
+    assert_eq!(got.len(), 6, "three messages, two legs");
+    assert!(got.iter().all(|it| (it.outcome, it.reason) == (Outcome::NotSent, Reason::Shutdown)));
+    assert_eq!(publisher.publish(&channel, b"x"), Err(Refusal::Closed));
+}
+
+#[test]
+fn a_frame_that_is_committed_after_the_end_is_reported_within_the_limit() {
+    let engine = Engine::start(buffered().shards(2).host_driven()).unwrap();
+    let mut shards = [0, 1].map(|index| engine.take_shard(index).unwrap());
+    let channel = engine.channel("x").unwrap();
+    let (mut publisher, mut reports) = engine.publisher().unwrap();
+    shards.iter_mut().for_each(|shard| while shard.poll() == Progress::Worked {});
+    let mut claim = publisher.try_claim(&channel, 1).unwrap();
+    engine.begin_shutdown(Duration::ZERO);
+    for shard in &mut shards {
+        while shard.poll() != Progress::Finished {}
+    }
+    claim.copy_from_slice(b"x");
+    claim.commit();
+    drop(shards);
+    let mut legs = Vec::new();
+    for _ in 0..2 {
+        assert_eq!(reports.poll(1, |report| legs.push(report.leg)), 1, "no more than the limit");
+    }
+    assert_eq!((legs, reports.poll(1, |_| ()), reports.is_empty()), (vec![0, 1], 0, true));
+}
+
+#[test]
+fn dropping_an_engine_does_not_wait_for_a_longer_deadline() {
+    let engine = Engine::start(buffered()).unwrap();
+    let channel = engine.channel("x").unwrap();
+    let (mut publisher, mut reports) = engine.publisher().unwrap();
+    publisher.publish(&channel, b"x").unwrap();
+    engine.begin_shutdown(Duration::MAX);
+    drop(engine);
+    assert_eq!(drained(&mut reports).len(), 2);
+    assert!(!reports.wait(Duration::MAX), "nothing can come any more, so nothing is waited for");
+}
+
+#[test]
+fn waiting_lasts_until_there_is_something_or_the_time_has_passed() {
+    let engine = Engine::start(buffered().shards(2)).unwrap();
+    let (_publisher, mut reports) = engine.publisher().unwrap();
+    let mut subscriber = engine.subscriber().unwrap();
+    let timeout = Duration::from_millis(20);
+    for wait in [&mut |timeout| reports.wait(timeout), &mut |timeout| subscriber.wait(timeout)]
+        as [&mut dyn FnMut(Duration) -> bool; 2]
+    {
+        let begin = Instant::now();
+        assert!(!wait(timeout));
+        assert!(begin.elapsed() >= timeout, "it gave up early");
+    }
+}
+
+#[test]
+fn absurd_lengths_are_refused_and_cost_nothing() {
+    let engine = Engine::start(buffered()).unwrap();
+    let channel = engine.channel("x").unwrap();
+    let mut publisher = engine.publisher_without_reports().unwrap();
+    for len in [usize::MAX, usize::MAX - 31, u32::MAX as usize, 1 << 20] {
+        assert!(matches!(publisher.try_claim(&channel, len), Err(Refusal::TooLong { .. })), "{len}");
+        assert!(matches!(publisher.wait_writable(&channel, len, PATIENCE), Err(Refusal::TooLong { .. })));
+    }
+    let whole_credit = ringwire::config::DEFAULT_CREDIT_MESSAGES;
+    let accepted =
+        |publisher: &mut Publisher| (0..whole_credit).all(|_| publisher.publish(&channel, b"").is_ok());
+    assert!(accepted(&mut publisher), "no credit was lost");
+    assert_eq!(publisher.publish(&channel, b""), Err(Refusal::BackPressured));
+}
+
+#[test]
+fn a_process_that_only_subscribes_has_counters_too() {
+    let server = front::spawn("127.0.0.1:0", Options::default()).unwrap();
+    let engine = Engine::start(Config::new().redis("main", &server.url()).unwrap()).unwrap();
+    let other = Engine::start(Config::new().redis("main", &server.url()).unwrap()).unwrap();
+    let mut subscriber = engine.subscriber().unwrap();
+    subscriber.subscribe("x").unwrap();
+    let channel = other.channel("x").unwrap();
+    let (mut publisher, _reports) = other.publisher().unwrap();
+    assert!(engine.wait_ready(PATIENCE) && other.wait_ready(PATIENCE));
+    for _ in 0..100 {
+        publisher.publish(&channel, b"x").unwrap();
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while engine.status()[0].counters.received < 100 {
+        assert!(Instant::now() < deadline, "{:?}", engine.status());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn no_debug_text_shows_a_password() {
+    let config = Config::new().redis("main", "redis://user:hunter2@127.0.0.1").unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
