@@ -163,7 +163,7 @@ impl Outlet for Port {
             format!("{endpoint:?} {role:?} is {} again", state.name())
         });
         self.changed.push(connection);
-        self.state_changes += 1;
+        self.state_changes += u64::from(old != state);
         if self.spotless[usize::from(endpoint.0)] {
             invariants::healthy_connections_stay(&mut self.ctx, connection, old, state);
         }

@@ -70,7 +70,8 @@ impl World {
             let credit: u64 = self.scenario.publishers.iter().map(|it| it.credit.bytes).sum();
             let windows = credit / plan.path.window as u64 + 200;
             4 * (settings.connect_timeout_ns + settings.reply_timeout_ns + settings.ping_interval_ns)
-                + 8 * settings.reconnect_max_ns
+                // A server that has turned us away is asked again much later.
+                + 16 * settings.reconnect_max_ns
                 + windows * round_trip_ns
         });
         // A slow network has put bytes on their way that take that long; stalls come on top.

@@ -100,6 +100,8 @@ pub(crate) struct Scenario {
     pub(crate) core_seed: u64,
 }
 
+/// The smallest window: the messages of a burst to many subscriptions pass it within the core's patience.
+const WINDOW_MIN: u64 = 256;
 /// Names of channels: enough for patterns to match some, all and none.
 const CHANNEL_NAMES: [&[u8]; 6] = [b"fx.eurusd", b"fx.usdjpy", b"eq.aapl", b"eq.msft", b"a", b"fx.[x]"];
 /// What subscribers ask for, beside the channels' names.
@@ -180,7 +182,7 @@ fn choose_endpoints(random: &mut Random, tempo_ns: u64) -> Vec<EndpointPlan> {
         let path = Path {
             delay_min_ns: random.between(5_000, delay_max_ns),
             delay_max_ns,
-            window: if spotless { 64 << 10 } else { random.magnitude(64, 64 << 10) as usize },
+            window: if spotless { 64 << 10 } else { random.magnitude(WINDOW_MIN, 64 << 10) as usize },
             shreds: random.pick(&[0, 5, 40]),
         };
         let output_buffer_max = if spotless { 32 << 20 } else { random.pick(&[16 << 10, 32 << 20]) };

@@ -152,7 +152,8 @@ impl Shard {
             // Some reads are small, and some turns read more than once.
             let tiny = self.port.ctx.random.percent(3);
             for _ in 0..self.port.ctx.random.between(1, 3) {
-                if self.port.agreed[connection.index()] != Agreed::Open {
+                let open = self.port.agreed[connection.index()] == Agreed::Open;
+                if !open || self.core.is_behind(connection) {
                     break;
                 }
                 let space = self.core.space(connection);
