@@ -13,9 +13,12 @@ use crate::config::Location;
 use crate::resolver::Request;
 use crate::shared::ShardShared;
 
-/// A connection that moved bytes within this time is read directly in each turn; the quiet ones share one look at
-/// epoll. Replies take microseconds; after a millisecond without any, 300 ns for a look at all is the better deal.
+/// A connection that moved bytes within this time, and expects some, is read directly in each turn; the others share
+/// one look at epoll. Replies take microseconds; after a millisecond without any, 300 ns for a look at all is the better deal.
 const ACTIVE_NS: u64 = MILLISECOND_NS;
+/// A spinning shard asks epoll no more often than this: a system call in each turn would keep it from the rings for
+/// half of its time, and what comes unasked after a silence can wait so long.
+const LOOK_EVERY_NS: u64 = 5_000;
 /// Reads of one connection in one turn: four full buffers are enough to keep up with a server, and few enough for
 /// the others to have their turn.
 const READS_PER_TURN: usize = 4;
@@ -59,6 +62,8 @@ pub(crate) struct Connections {
     events: Option<Events>,
     resolver: Option<Sender<Request>>,
     shard: Weak<ShardShared>,
+    /// When epoll is asked next while the shard does not wait.
+    look_at_ns: u64,
     /// Endpoints that sent or received since the shard last described them.
     pub(crate) moved: Box<[bool]>,
     /// Connections that are open or opening: with none, epoll is not asked.
@@ -82,6 +87,7 @@ impl Connections {
             events: Some(Events::with_capacity(count + 1)),
             resolver,
             shard: Arc::downgrade(shard),
+            look_at_ns: 0,
             moved,
             alive: 0,
         }
@@ -279,13 +285,16 @@ impl Connections {
         for index in 0..self.list.len() {
             if let State::Open { active_until_ns, .. } = self.list[index].state {
                 open += 1;
-                if now.mono_ns < active_until_ns {
+                let id = ConnectionId::from_index(index);
+                if now.mono_ns < active_until_ns && core.expects(id) {
                     active += 1;
-                    came |= self.receive_from(now, ConnectionId::from_index(index), core);
+                    came |= self.receive_from(now, id, core);
                 }
             }
         }
-        if open > active || self.alive > open || self.any_blocked() {
+        let is_due = now.mono_ns >= self.look_at_ns;
+        if is_due && (open > active || self.alive > open || self.any_blocked()) {
+            self.look_at_ns = now.mono_ns + LOOK_EVERY_NS;
             came |= self.look(now, core);
         }
         came
@@ -325,6 +334,8 @@ impl Connections {
     /// Waits until epoll has something to say, or `timeout` has passed. What it says is looked at in the next turn,
     /// which has a fresh reading of the clock.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) {
+        // Whatever ends the wait is looked at at once.
+        self.look_at_ns = 0;
         if let Some(events) = &mut self.events {
             // A failed wait is a short one: the next turn looks at everything.
             let _ = self.poller.wait(timeout, events);

@@ -260,6 +260,14 @@ impl Core {
         link.input.space(link.reader.wanted())
     }
 
+    /// Whether bytes may come at any moment: an answer is outstanding, or others publish.
+    pub fn expects(&self, connection: ConnectionId) -> bool {
+        match connection.role() {
+            Role::Publish => self.endpoints[usize::from(connection.endpoint().0)].publish.expects(),
+            Role::Subscribe => true,
+        }
+    }
+
     /// Whether there is so much to decode that receiving more can wait for the next turn: it only grows the buffer.
     pub fn is_behind(&self, connection: ConnectionId) -> bool {
         let endpoint = &self.endpoints[usize::from(connection.endpoint().0)];

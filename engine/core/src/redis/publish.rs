@@ -133,6 +133,11 @@ impl PublishLane {
         &self.link
     }
 
+    /// Whether an answer is outstanding.
+    pub(crate) fn expects(&self) -> bool {
+        !self.in_flight.is_empty() || self.link.is_greeting()
+    }
+
     pub(crate) fn is_drained(&self) -> bool {
         self.counters.in_flight == 0
     }
