@@ -35,7 +35,7 @@
 //! * Order is kept per channel, publisher and leg.
 //! * A refusal ([`Refusal`]) is an ordinary answer: no destination has the message.
 //! * A subscriber is told of a gap before the first message that follows it.
-//! * Every queue is bounded, by credit; a dead endpoint costs the others nothing.
+//! * Every queue of messages is bounded, by credit; a dead endpoint costs the others nothing.
 //!
 //! The library never prints, exits, panics into its host or installs a signal handler.
 #![forbid(unsafe_code)]
