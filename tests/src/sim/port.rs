@@ -111,6 +111,9 @@ impl Outlet for Port {
         let taken = self.inboxes[subscriber.0 as usize].put(delivery);
         let is_message = matches!(delivery.event, Event::Message { .. });
         if let Err(reason) = taken {
+            // It would be tried for ever, and others wait behind it.
+            let fits = is_message || reason == NotTaken::Full;
+            ctx.judge.require(fits, "a notice fits into every ring", || format!("{delivery:?}"));
             if is_message && reason == NotTaken::Full {
                 record.full += 1;
                 ctx.coverage.ring_full_drops += 1;
