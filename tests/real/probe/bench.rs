@@ -9,8 +9,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const CHANNEL: &str = "fx.eurusd";
 /// A quote with its times, as a feed handler packs it.
 pub(crate) const PAYLOAD: [u8; 128] = [0x2a; 128];
-/// Messages without an outcome yet, and without having come back: enough to keep every part busy.
-const OUTSTANDING_MAX: u64 = 1_000;
 const POLL_LIMIT: usize = 256;
 
 pub(crate) struct Bench {
@@ -35,14 +33,16 @@ impl Bench {
         Self { engine, channel, publisher, reports, subscriber, delivered: 0, received: 0 }
     }
 
-    /// Sends `count` messages round: each is reported as delivered, and comes back.
-    pub(crate) fn round(&mut self, count: u64) {
+    /// Sends `count` messages round: each is reported as delivered, and comes back. Of these, `outstanding_max` at
+    /// most are under way at a time.
+    pub(crate) fn round(&mut self, count: u64, outstanding_max: u64) {
         let begin = Instant::now();
-        let (goal, mut published) = (self.received + count, 0);
+        let goal = self.received + count;
         while self.received < goal || self.delivered < goal {
-            while published < count && goal - count + published < self.received + OUTSTANDING_MAX {
+            let settled = self.received.min(self.delivered);
+            while self.publisher.accepted() < goal.min(settled + outstanding_max) {
                 match self.publisher.publish(&self.channel, &PAYLOAD) {
-                    Ok(_) => published += 1,
+                    Ok(_) => {}
                     Err(Refusal::BackPressured | Refusal::ReportsFull) => break,
                     Err(refusal) => panic!("{refusal}"),
                 }

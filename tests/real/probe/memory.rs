@@ -8,12 +8,14 @@ use ringwire::Config;
 use crate::bench::Bench;
 
 const MESSAGES: u64 = 1_000_000;
+/// Enough to keep every part busy.
+const OUTSTANDING_MAX: u64 = 1_000;
 
 pub(crate) fn run(url: &str) {
     println!("start_kib {}", resident_kib("VmRSS:"));
     let mut bench = Bench::up(url, Config::new());
     println!("open_kib {}", resident_kib("VmRSS:"));
-    bench.round(MESSAGES);
+    bench.round(MESSAGES, OUTSTANDING_MAX);
     println!("resident_kib {}", resident_kib("VmRSS:"));
     println!("peak_kib {}", resident_kib("VmHWM:"));
 }
