@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::unbounded;
 use crossbeam::utils::CachePadded;
 use ringwire_core::channel::{LEGS_MAX, NAME_LEN_MAX, shard_of};
-use ringwire_core::{Channel as CoreChannel, Core, Counters, EndpointId, EndpointState, Role};
+use ringwire_core::{Channel as CoreChannel, Core, Counters, EndpointId, EndpointState};
 use ringwire_shards::clock::monotonic_ns;
 use ringwire_shards::credit::{Amount, credit};
 use ringwire_shards::host::{self, HostHandle};
@@ -411,9 +411,9 @@ impl Engine {
         };
         for shard in &self.shared.shards {
             let endpoint = &shard.endpoints[index];
-            report.publish = worse(report.publish, endpoint.state(Role::Publish));
-            report.subscribe = worse(report.subscribe, endpoint.state(Role::Subscribe));
-            let error = endpoint.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let (publish, subscribe, error) = endpoint.state();
+            report.publish = worse(report.publish, publish);
+            report.subscribe = worse(report.subscribe, subscribe);
             report.last_error = report.last_error.or(error);
             report.counters = report.counters.plus(&endpoint.counters());
         }

@@ -1,5 +1,6 @@
 //! The shard's ends of the rings, and what the core asks to be done with them.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use crossbeam::utils::CachePadded;
@@ -195,7 +196,11 @@ impl Outlet for Ports {
     }
 
     fn state(&mut self, endpoint: EndpointId, role: Role, state: EndpointState) {
-        self.shared.endpoints[usize::from(endpoint.0)].set_state(role, state);
+        if role == Role::Publish {
+            // At once, for the publishers; the status follows at the turn's end, with the reason.
+            let is_up = state == EndpointState::Connected;
+            self.shared.endpoints[usize::from(endpoint.0)].is_up.store(is_up, Ordering::Relaxed);
+        }
         self.touched[usize::from(endpoint.0)] = true;
         self.changed.push((endpoint, role, state));
     }

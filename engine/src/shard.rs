@@ -256,11 +256,10 @@ impl Shard {
         self.shared.bus.set_counters(&self.core.bus_counters());
         let has_changed = self.ports.subscriptions_changed || !self.ports.changed.is_empty();
         for index in 0..self.ports.changed.len() {
-            let (endpoint, _, _) = self.ports.changed[index];
+            let (endpoint, role, state) = self.ports.changed[index];
             let status = self.core.status(endpoint);
             let error = status.last_error.map(|error| error.to_string());
-            let place = &self.shared.endpoints[usize::from(endpoint.0)].last_error;
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = error;
+            self.shared.endpoints[usize::from(endpoint.0)].set_state(role, state, error);
         }
         self.ports.changed.clear();
         self.ports.subscriptions_changed = false;

@@ -67,25 +67,26 @@ pub(crate) struct EndpointShared {
     publish_state: AtomicU8,
     subscribe_state: AtomicU8,
     counts: [AtomicU64; COUNTS],
-    pub(crate) last_error: Mutex<Option<String>>,
+    /// Held while the states change too, so that a status never shows a failure without its reason.
+    last_error: Mutex<Option<String>>,
 }
 
 const COUNTS: usize = 11;
 
 impl EndpointShared {
-    pub(crate) fn set_state(&self, role: Role, state: EndpointState) {
-        match role {
-            Role::Publish => {
-                self.publish_state.store(state as u8, Ordering::Relaxed);
-                self.is_up.store(state == EndpointState::Connected, Ordering::Relaxed);
-            }
-            Role::Subscribe => self.subscribe_state.store(state as u8, Ordering::Relaxed),
-        }
+    /// Tells how a connection stands, and what went wrong last, as of one moment.
+    pub(crate) fn set_state(&self, role: Role, state: EndpointState, error: Option<String>) {
+        let mut last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = if role == Role::Publish { &self.publish_state } else { &self.subscribe_state };
+        place.store(state as u8, Ordering::Relaxed);
+        *last_error = error;
     }
 
-    pub(crate) fn state(&self, role: Role) -> EndpointState {
-        let state = if role == Role::Publish { &self.publish_state } else { &self.subscribe_state };
-        EndpointState::from_number(state.load(Ordering::Relaxed))
+    /// The state of both connections, for publishing and for subscriptions, and what went wrong last.
+    pub(crate) fn state(&self) -> (EndpointState, EndpointState, Option<String>) {
+        let last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = |place: &AtomicU8| EndpointState::from_number(place.load(Ordering::Relaxed));
+        (state(&self.publish_state), state(&self.subscribe_state), last_error.clone())
     }
 
     pub(crate) fn set_counters(&self, counters: &Counters) {

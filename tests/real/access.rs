@@ -22,12 +22,12 @@ fn main_of(engine: &Engine) -> EndpointReport {
 
 /// Waits until the publish lane has been turned away, with all of `parts` in the error.
 fn await_failed(engine: &Engine, parts: &[&str]) {
-    let mut error = String::new();
+    let mut status = main_of(engine);
     until("the server to turn us away", || {
-        let status = main_of(engine);
-        error = status.last_error.unwrap_or_default();
-        status.publish == EndpointState::Failed && !error.is_empty()
+        status = main_of(engine);
+        status.publish == EndpointState::Failed
     });
+    let error = status.last_error.expect("a failure comes with its reason");
     assert!(parts.iter().all(|part| error.contains(part)), "{error:?} holds {parts:?}");
 }
 
