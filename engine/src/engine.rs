@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::unbounded;
 use crossbeam::utils::CachePadded;
 use ringwire_core::channel::{LEGS_MAX, NAME_LEN_MAX, shard_of};
-use ringwire_core::{Channel as CoreChannel, Core, Counters, EndpointId, EndpointState};
+use ringwire_core::{Channel as CoreChannel, Core, Counters, EndpointId};
 use ringwire_shards::clock::monotonic_ns;
 use ringwire_shards::credit::{Amount, credit};
 use ringwire_shards::host::{self, HostHandle};
@@ -19,7 +19,7 @@ use ringwire_shards::slots::slot_ring;
 use ringwire_shards::wake::{Fence, sleeper};
 
 use crate::channel::{Channel, Opened};
-use crate::config::{Config, ConfigError, Location};
+use crate::config::{Config, ConfigError, Endpoint, Location};
 use crate::connection::{Connections, SLEEPER_TOKEN};
 use crate::host_shard::HostShard;
 use crate::ports::{Leftover, PublisherPort, SubscriberPort};
@@ -27,7 +27,8 @@ use crate::publisher::{Dues, Lane, Publisher};
 use crate::reports::{ReportLane, Reports};
 use crate::resolver;
 use crate::shard::{Parts, Shard};
-use crate::shared::{Command, EndpointShared, Phase, ShardShared, Shared};
+use crate::shared::{Command, Phase, ShardShared, Shared};
+use crate::status::{EndpointReport, EndpointShared, Health, Latencies};
 use crate::subscriber::Subscriber;
 
 /// How often [`Engine::wait_ready`] and [`Engine::shutdown`] look: far below what a person or a connect notices.
@@ -132,21 +133,6 @@ pub(crate) fn running(shared: &Shared) -> Result<(), OpenError> {
         Phase::Closed => Err(OpenError::Closed),
         Phase::Failed => Err(OpenError::Failed),
     }
-}
-
-/// One endpoint, all shards together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EndpointReport {
-    /// Its name in the configuration.
-    pub name: String,
-    /// State of the connections for publishing: the worst of those that are in use.
-    pub publish: EndpointState,
-    /// State of the connections for subscriptions: the worst of those that are in use.
-    pub subscribe: EndpointState,
-    /// What went wrong last, where something is not connected.
-    pub last_error: Option<String>,
-    /// Counts since the start.
-    pub counters: Counters,
 }
 
 /// How a shutdown went.
@@ -398,26 +384,47 @@ impl Engine {
     /// Every endpoint in the order of the configuration, all shards together. Costs the shards nothing.
     pub fn status(&self) -> Vec<EndpointReport> {
         let endpoints = self.shared.config.endpoints.iter().enumerate();
-        endpoints.map(|(index, endpoint)| self.endpoint_status(index, &endpoint.name)).collect()
+        endpoints.map(|(index, endpoint)| self.endpoint_status(index, endpoint)).collect()
     }
 
-    fn endpoint_status(&self, index: usize, name: &str) -> EndpointReport {
-        let mut report = EndpointReport {
-            name: name.to_owned(),
-            publish: EndpointState::Disconnected,
-            subscribe: EndpointState::Disconnected,
-            last_error: None,
-            counters: Counters::default(),
-        };
+    fn endpoint_status(&self, index: usize, endpoint: &Endpoint) -> EndpointReport {
+        let mut report = EndpointReport::new(&endpoint.name, endpoint.location.to_string());
+        let now_ns = monotonic_ns();
         for shard in &self.shared.shards {
-            let endpoint = &shard.endpoints[index];
-            let (publish, subscribe, error) = endpoint.state();
-            report.publish = worse(report.publish, publish);
-            report.subscribe = worse(report.subscribe, subscribe);
-            report.last_error = report.last_error.or(error);
-            report.counters = report.counters.plus(&endpoint.counters());
+            shard.endpoints[index].add_to(&mut report, now_ns);
         }
         report
+    }
+
+    /// Whether the engine is well, in one word, from flags that the shards keep: below a microsecond, and at no cost
+    /// to them.
+    pub fn health(&self) -> Health {
+        match self.shared.phase() {
+            Phase::Closed => Health::Closed,
+            Phase::Failed => Health::Failed,
+            Phase::Running => {
+                let mut endpoints = self.shared.shards.iter().flat_map(|shard| &shard.endpoints);
+                if endpoints.all(EndpointShared::is_well) { Health::Healthy } else { Health::Degraded }
+            }
+        }
+    }
+
+    /// What the delivered messages of an endpoint took, if there is one of that name. Costs the shards nothing.
+    pub fn latencies(&self, endpoint: &str) -> Option<Latencies> {
+        let index = usize::from(self.endpoint(endpoint)?.0);
+        let mut latencies = Latencies::empty();
+        for shard in &self.shared.shards {
+            shard.endpoints[index].add_latencies(&mut latencies);
+        }
+        Some(latencies)
+    }
+
+    /// Opens the connections of every endpoint, for publishing and for subscriptions, on every shard, whether or not
+    /// a channel or subscription needs them. [`Engine::wait_ready`] then waits for all of them.
+    pub fn connect(&self) {
+        for shard in &self.shared.shards {
+            shard.command(Command::Connect);
+        }
     }
 
     /// The local bus' counters, all shards together.
@@ -493,18 +500,6 @@ impl Engine {
 /// Both on lines of their own.
 fn padded<A, B>((one, other): (A, B)) -> (CachePadded<A>, CachePadded<B>) {
     (CachePadded::new(one), CachePadded::new(other))
-}
-
-/// The state of the two that asks for more attention.
-fn worse(one: EndpointState, other: EndpointState) -> EndpointState {
-    let rank = |state| match state {
-        EndpointState::Disconnected => 0,
-        EndpointState::Connected => 1,
-        EndpointState::Connecting => 2,
-        EndpointState::Reconnecting => 3,
-        EndpointState::Failed => 4,
-    };
-    if rank(other) > rank(one) { other } else { one }
 }
 
 impl Drop for Engine {

@@ -45,24 +45,28 @@ pub mod config;
 mod connection;
 mod engine;
 mod host_shard;
+mod latency;
 mod ports;
 mod publisher;
 mod reports;
 mod resolver;
 mod shard;
 mod shared;
+mod status;
 mod subscriber;
 
 pub use channel::Channel;
 pub use config::{Config, ConfigError, HostKind, IdleStrategy, RedisTimeouts, Route, WhenDown};
-pub use engine::{EndpointReport, Engine, OpenError, ShutdownReport, StartError};
+pub use engine::{Engine, OpenError, ShutdownReport, StartError};
 pub use host_shard::{HostShard, Progress};
 pub use publisher::{Claim, Message, Publisher, Refusal};
 pub use reports::Reports;
 pub use ringwire_core::{
-    Counters, Delivery, EndpointState, Event, GapReason, Headers, Outcome, Reason, Report, glob_match,
+    BreakerState, Counters, Delivery, EndpointState, Event, GapReason, Headers, LinkError, Outcome, Reason,
+    Report, glob_match,
 };
 pub use ringwire_shards::clock::monotonic_ns;
+pub use status::{EndpointReport, Health, LaneReport, Latencies};
 pub use subscriber::{Subscriber, SubscriptionId};
 
 /// The README's example, compiled and run with the other documentation tests.

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use crossbeam::utils::CachePadded;
 use ringwire_core::{
-    Charge, ConnectionId, Delivery, EndpointId, EndpointState, Event, NotTaken, Outlet, Report, Role,
-    SubscriberId,
+    Charge, ConnectionId, Delivery, EndpointId, EndpointState, Event, NotTaken, Outcome, Outlet, Report,
+    Role, SubscriberId,
 };
 use ringwire_shards::credit::{Amount, Grantor};
 use ringwire_shards::ring::{ClaimError, FrameReader, FrameWriter};
@@ -53,8 +53,8 @@ pub(crate) struct Ports {
     dirty_subscribers: Vec<u32>,
     /// What the core wants of its connections, in order.
     pub(crate) asked: Vec<Asked>,
-    /// Endpoints whose state changed, with the connection whose state it is.
-    pub(crate) changed: Vec<(EndpointId, Role, EndpointState)>,
+    /// Endpoints whose state changed.
+    pub(crate) changed: Vec<EndpointId>,
     /// Endpoints with new outcomes or messages; one flag each.
     pub(crate) touched: Box<[bool]>,
     /// A subscription was confirmed, refused or interrupted.
@@ -147,6 +147,10 @@ impl Outlet for Ports {
         let index = charge.publisher.0;
         if let Some(endpoint) = charge.endpoint {
             self.touched[usize::from(endpoint.0)] = true;
+            if report.outcome == Outcome::Delivered {
+                let shared = &self.shared.endpoints[usize::from(endpoint.0)];
+                shared.delivered(charge.taken_ns, report.intended_ns, report.at_ns);
+            }
         }
         let Some(Some(port)) = self.publishers.get_mut(index as usize) else { return };
         if let Some(endpoint) = charge.endpoint {
@@ -202,6 +206,6 @@ impl Outlet for Ports {
             self.shared.endpoints[usize::from(endpoint.0)].is_up.store(is_up, Ordering::Relaxed);
         }
         self.touched[usize::from(endpoint.0)] = true;
-        self.changed.push((endpoint, role, state));
+        self.changed.push(endpoint);
     }
 }

@@ -167,6 +167,11 @@ impl Shard {
                 Command::Subscriber(port) => self.ports.add_subscriber(port),
                 Command::Subscribe(subscription) => self.core.subscribe(now, subscription),
                 Command::Unsubscribe(id) => self.core.unsubscribe(now, id),
+                Command::Connect => {
+                    for index in 0..self.ports.touched.len() {
+                        self.core.open_endpoint(now, EndpointId(index as u16));
+                    }
+                }
                 Command::CloseSubscriber(id) => {
                     if let Some(port) = self.ports.subscribers.get_mut(id as usize) {
                         *port = None;
@@ -250,18 +255,16 @@ impl Shard {
             let has_moved = std::mem::take(&mut self.connections.moved[index]);
             if std::mem::take(&mut self.ports.touched[index]) || has_moved {
                 let endpoint = EndpointId(index as u16);
-                self.shared.endpoints[index].set_counters(&self.core.counters(endpoint));
+                let oldest_ns = self.core.oldest_ns(endpoint);
+                self.shared.endpoints[index].set_counters(&self.core.counters(endpoint), oldest_ns);
             }
         }
-        self.shared.bus.set_counters(&self.core.bus_counters());
+        self.shared.bus.set_counters(&self.core.bus_counters(), None);
         let has_changed = self.ports.subscriptions_changed || !self.ports.changed.is_empty();
-        for index in 0..self.ports.changed.len() {
-            let (endpoint, role, state) = self.ports.changed[index];
-            let status = self.core.status(endpoint);
-            let error = status.last_error.map(|error| error.to_string());
-            self.shared.endpoints[usize::from(endpoint.0)].set_state(role, state, error);
-        }
-        self.ports.changed.clear();
+        let Self { core, ports, shared, .. } = self;
+        ports
+            .changed
+            .retain(|endpoint| !shared.endpoints[usize::from(endpoint.0)].set_status(core.status(*endpoint)));
         self.ports.subscriptions_changed = false;
         // What was overtaken is not done, whatever was done since.
         let told = self.shared.commands_done.load(Ordering::Relaxed);
@@ -291,7 +294,8 @@ impl Shard {
     pub(crate) fn arm(&mut self) -> bool {
         self.sleeper.drain();
         self.sleeper.arm();
-        let is_idle = self.commands.is_empty()
+        let is_idle = self.ports.changed.is_empty()
+            && self.commands.is_empty()
             && self.postponed.is_empty()
             && self.frames.iter().all(|(_, ring)| ring.is_empty());
         if !is_idle {

@@ -7,12 +7,12 @@
 //! ```
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam::channel::Sender;
 use crossbeam::utils::CachePadded;
-use ringwire_core::{Channel as CoreChannel, Counters, EndpointState, Role, Subscription};
+use ringwire_core::{Channel as CoreChannel, Subscription};
 use ringwire_shards::net::Address;
 use ringwire_shards::ring::FrameReader;
 use ringwire_shards::wake::Waker;
@@ -20,6 +20,7 @@ use ringwire_shards::wake::Waker;
 use crate::channel::Opened;
 use crate::config::Config;
 use crate::ports::{PublisherPort, SubscriberPort};
+use crate::status::EndpointShared;
 
 /// What a shard is told.
 pub(crate) enum Command {
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Subscriber(Box<CachePadded<SubscriberPort>>),
     Subscribe(Subscription),
     Unsubscribe(u32),
+    /// Open the connections of all endpoints, needed or not.
+    Connect,
     /// The subscriber is gone, with its ring.
     CloseSubscriber(u32),
     /// The addresses of an endpoint, or why there are none: the answer to a [`crate::resolver::Request`].
@@ -57,86 +60,6 @@ pub(crate) enum Phase {
 
 /// Bits of a pass that tell the phase.
 const PHASE_BITS: u32 = 2;
-
-/// One endpoint on one shard, as the shard last described it. The shard alone writes.
-#[derive(Debug, Default)]
-pub(crate) struct EndpointShared {
-    /// Whether the publish lane is ready. Publishers read it for each message: it has a line of its own, and is
-    /// written only when that changes.
-    pub(crate) is_up: CachePadded<AtomicBool>,
-    publish_state: AtomicU8,
-    subscribe_state: AtomicU8,
-    counts: [AtomicU64; COUNTS],
-    /// Held while the states change too, so that a status never shows a failure without its reason.
-    last_error: Mutex<Option<String>>,
-}
-
-const COUNTS: usize = 11;
-
-impl EndpointShared {
-    /// Tells how a connection stands, and what went wrong last, as of one moment.
-    pub(crate) fn set_state(&self, role: Role, state: EndpointState, error: Option<String>) {
-        let mut last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = if role == Role::Publish { &self.publish_state } else { &self.subscribe_state };
-        place.store(state as u8, Ordering::Relaxed);
-        *last_error = error;
-    }
-
-    /// The state of both connections, for publishing and for subscriptions, and what went wrong last.
-    pub(crate) fn state(&self) -> (EndpointState, EndpointState, Option<String>) {
-        let last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = |place: &AtomicU8| EndpointState::from_number(place.load(Ordering::Relaxed));
-        (state(&self.publish_state), state(&self.subscribe_state), last_error.clone())
-    }
-
-    pub(crate) fn set_counters(&self, counters: &Counters) {
-        let values = [
-            counters.accepted,
-            counters.delivered,
-            counters.not_sent,
-            counters.unknown,
-            counters.in_flight,
-            counters.in_flight_bytes,
-            counters.reconnects,
-            counters.unfenced,
-            counters.received,
-            counters.dropped,
-            counters.errors,
-        ];
-        for (cell, value) in self.counts.iter().zip(values) {
-            cell.store(value, Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn counters(&self) -> Counters {
-        let [
-            accepted,
-            delivered,
-            not_sent,
-            unknown,
-            in_flight,
-            in_flight_bytes,
-            reconnects,
-            unfenced,
-            received,
-            dropped,
-            errors,
-        ] = std::array::from_fn(|index| self.counts[index].load(Ordering::Relaxed));
-        Counters {
-            accepted,
-            delivered,
-            not_sent,
-            unknown,
-            in_flight,
-            in_flight_bytes,
-            reconnects,
-            unfenced,
-            received,
-            dropped,
-            errors,
-        }
-    }
-}
 
 /// One shard, from outside.
 pub(crate) struct ShardShared {

@@ -150,10 +150,10 @@ fn refusals_say_what_to_do_and_nothing_of_them_remains() {
     let channel = engine.channel("a").unwrap();
     let (mut publisher, mut reports) = engine.publisher().unwrap();
     assert_eq!(publisher.publish(&channel, b"x"), Err(Refusal::NotConnected));
-    until("the first failure", || engine.status()[0].last_error.is_some());
+    until("the first failure", || engine.status()[0].last_error().is_some());
     let status = &engine.status()[0];
-    assert!(status.last_error.as_ref().unwrap().contains("127.0.0.1:9"), "{status:?}");
-    assert_eq!(status.publish, EndpointState::Reconnecting);
+    assert!(status.last_error().unwrap().to_string().contains("127.0.0.1:9"), "{status:?}");
+    assert_eq!(status.publish.state, EndpointState::Reconnecting);
     assert_eq!(publisher.publish(&other.channel("a").unwrap(), b"x"), Err(Refusal::WrongEngine));
     assert!(!engine.wait_ready(Duration::from_millis(1)));
     assert!(engine.channel("").is_err() && engine.channel(vec![b'x'; 2_000]).is_err());
@@ -300,7 +300,7 @@ fn two_endpoints_have_an_outcome_each_and_a_dead_one_costs_nothing() {
     .unwrap();
     let (both, live) = (engine.channel("both").unwrap(), engine.channel("live").unwrap());
     let (mut publisher, mut reports) = engine.publisher().unwrap();
-    until("the live endpoint", || engine.status()[0].publish == EndpointState::Connected);
+    until("the live endpoint", || engine.status()[0].publish.state == EndpointState::Connected);
     for number in 0..100 {
         assert_eq!(publisher.publish(if number % 2 == 0 { &both } else { &live }, b"x"), Ok(number));
     }

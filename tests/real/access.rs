@@ -25,9 +25,9 @@ fn await_failed(engine: &Engine, parts: &[&str]) {
     let mut status = main_of(engine);
     until("the server to turn us away", || {
         status = main_of(engine);
-        status.publish == EndpointState::Failed
+        status.publish.state == EndpointState::Failed
     });
-    let error = status.last_error.expect("a failure comes with its reason");
+    let error = status.last_error().expect("a failure comes with its reason").to_string();
     assert!(parts.iter().all(|part| error.contains(part)), "{error:?} holds {parts:?}");
 }
 
@@ -46,14 +46,14 @@ fn passwords() {
     assert!(user.wait_ready(PATIENCE), "{:?}", user.status());
     for (engine, word) in [(&wrong, "WRONGPASS"), (&none, "NOAUTH")] {
         await_failed(engine, &["authentication failed", word, "set the user and password"]);
-        until("the same for subscriptions", || main_of(engine).subscribe == EndpointState::Failed);
+        until("the same for subscriptions", || main_of(engine).subscribe.state == EndpointState::Failed);
     }
     admin.order(&["CONFIG", "SET", "requirepass", "mistaken"]);
     assert!(wrong.wait_ready(PATIENCE), "{:?}", wrong.status());
     assert!(!none.is_ready());
     admin.order(&["CONFIG", "SET", "requirepass", ""]);
     assert!(none.wait_ready(PATIENCE), "{:?}", none.status());
-    assert_eq!(main_of(&none).last_error, None);
+    assert_eq!(main_of(&none).last_error(), None);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn channel_permissions() {
 
     let (mut publisher, mut reports) = engine.publisher().expect("a publisher opens");
     let channels = ["eq.b", "fx.a"].map(|name| engine.channel(name).expect("a channel opens"));
-    until("the connection", || main_of(&engine).publish == EndpointState::Connected);
+    until("the connection", || main_of(&engine).publish.state == EndpointState::Connected);
     for channel in &channels {
         publisher.publish(channel, b"tick").expect("it is accepted");
     }

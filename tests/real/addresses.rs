@@ -58,8 +58,8 @@ fn a_database_that_there_is_not() {
     let mut error = String::new();
     until("the server to turn us away", || {
         let status = engine.status().remove(0);
-        error = status.last_error.unwrap_or_default();
-        status.publish == EndpointState::Failed && !error.is_empty()
+        error = status.last_error().map(ToString::to_string).unwrap_or_default();
+        status.publish.state == EndpointState::Failed && !error.is_empty()
     });
     assert!(error.contains("refused") && error.contains("DB index is out of range"), "{error}");
 }
@@ -81,8 +81,8 @@ fn nobody_there_until_somebody_is() {
         let mut error = String::new();
         until("the first failure", || {
             let status = engine.status().remove(0);
-            error = status.last_error.unwrap_or_default();
-            status.publish == EndpointState::Reconnecting && !error.is_empty()
+            error = status.last_error().map(ToString::to_string).unwrap_or_default();
+            status.publish.state == EndpointState::Reconnecting && !error.is_empty()
         });
         assert!(error.contains("cannot connect") && error.contains(&place), "{url}: {error}");
         let (mut publisher, _reports) = engine.publisher().expect("a publisher opens");
@@ -92,6 +92,6 @@ fn nobody_there_until_somebody_is() {
     server.restart();
     for engine in engines {
         assert!(engine.wait_ready(PATIENCE), "{:?}", engine.status());
-        assert_eq!(engine.status()[0].last_error, None);
+        assert_eq!(engine.status()[0].last_error(), None);
     }
 }

@@ -54,6 +54,9 @@ fn each_lane_comes_back_by_itself() {
     let gap = "gap: reconnected, 0";
     assert_eq!(told, ["subscribed", "1", "2", gap, "3", gap, "4"]);
     let status = &engine.status()[0];
-    assert_eq!((status.publish, status.subscribe), (EndpointState::Connected, EndpointState::Connected));
+    assert_eq!(
+        (status.publish.state, status.subscribe.state),
+        (EndpointState::Connected, EndpointState::Connected)
+    );
     assert_eq!((status.counters.delivered, status.counters.unfenced), (4, 0));
 }

@@ -57,7 +57,9 @@ fn stand_still(when_down: WhenDown) {
     until("unknown outcomes", || load.progress.unknown() > 0);
     until("both lanes to notice", || {
         let status = &engine.status()[0];
-        [status.publish, status.subscribe].iter().all(|state| *state == EndpointState::Reconnecting)
+        [status.publish.state, status.subscribe.state]
+            .iter()
+            .all(|state| *state == EndpointState::Reconnecting)
     });
     server.resume();
     load.progress.await_delivered(MESSAGES_AFTER);

@@ -119,7 +119,9 @@ impl Running {
 
     /// What went wrong last, if something did: a shard's failure, or the endpoint's error.
     pub(crate) fn trouble(&self) -> Option<String> {
-        let endpoint_error = || self.engine.status().into_iter().find_map(|status| status.last_error);
+        let endpoint_error = || {
+            self.engine.status().into_iter().find_map(|status| status.last_error().map(ToString::to_string))
+        };
         self.engine.failure().map(|failure| format!("a shard failed: {failure}")).or_else(endpoint_error)
     }
 

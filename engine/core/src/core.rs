@@ -9,7 +9,7 @@ use crate::outlet::{Charge, ConnectionId, EndpointId, Outlet, PublisherId, Role}
 use crate::redis::{Departure, PublishLane, SubscribeLane};
 use crate::report::{Outcome, Reason, Report, receivers_detail};
 use crate::settings::RedisSettings;
-use crate::status::{Counters, EndpointState, LinkError};
+use crate::status::{BreakerState, Counters, EndpointState, LaneStatus, LinkError};
 use crate::subscription::{Arrival, Source, Subscription, Subscriptions};
 use crate::time::{MILLISECOND_NS, NEVER_NS, Now};
 
@@ -64,14 +64,12 @@ impl WorkList {
 /// What one endpoint does on this shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointStatus {
-    /// State of the connection for publishing.
-    pub publish: EndpointState,
-    /// State of the connection for subscriptions.
-    pub subscribe: EndpointState,
-    /// Since when the publish lane's state holds (monotonic nanoseconds).
-    pub since_ns: u64,
-    /// What went wrong last, if the endpoint is not connected.
-    pub last_error: Option<LinkError>,
+    /// The connection for publishing.
+    pub publish: LaneStatus,
+    /// The connection for subscriptions.
+    pub subscribe: LaneStatus,
+    /// The breaker of the connection for publishing.
+    pub breaker: BreakerState,
     /// When the oldest message without an outcome was taken (monotonic nanoseconds).
     pub oldest_ns: Option<u64>,
     /// Names that the server confirmed.
@@ -143,6 +141,15 @@ impl Core {
             self.channels.resize_with(index + 1, || None);
         }
         self.channels[index].get_or_insert(Opened { channel, listeners });
+    }
+
+    /// Opens both connections of an endpoint, whether or not a channel or subscription needs them.
+    pub fn open_endpoint(&mut self, now: Now, endpoint: EndpointId) {
+        let Endpoint { publish, subscribe, .. } = &mut self.endpoints[usize::from(endpoint.0)];
+        publish.link().want(now.mono_ns);
+        subscribe.link().want(now.mono_ns);
+        self.busy.put(ConnectionId::new(endpoint, Role::Publish));
+        self.busy.put(ConnectionId::new(endpoint, Role::Subscribe));
     }
 
     /// Whether a frame that names this channel can be published.
@@ -222,7 +229,8 @@ impl Core {
                     self.bus.accepted += 1;
                     self.bus.delivered += 1;
                     let report = bus_report(now, frame, leg_index, receivers);
-                    outlet.outcome(Charge { publisher, endpoint: None, bytes: 0 }, &report);
+                    let charge = Charge { publisher, endpoint: None, bytes: 0, taken_ns: now.mono_ns };
+                    outlet.outcome(charge, &report);
                 }
             }
         }
@@ -404,17 +412,20 @@ impl Core {
     pub fn status(&self, endpoint: EndpointId) -> EndpointStatus {
         let Endpoint { publish, subscribe, .. } = &self.endpoints[usize::from(endpoint.0)];
         let (subscribed, wanted) = subscribe.confirmed();
-        let last_error = publish.link_ref().last_error().or(subscribe.link_ref().last_error());
         EndpointStatus {
-            publish: publish.link_ref().state(),
-            subscribe: subscribe.link_ref().state(),
-            since_ns: publish.link_ref().since_ns,
-            last_error: last_error.cloned(),
+            publish: publish.link_ref().status(),
+            subscribe: subscribe.link_ref().status(),
+            breaker: publish.breaker(),
             oldest_ns: publish.oldest_since_ns(),
             subscribed,
             wanted,
             counters: self.counters(endpoint),
         }
+    }
+
+    /// When the oldest message without an outcome was taken (monotonic nanoseconds), of one endpoint.
+    pub fn oldest_ns(&self, endpoint: EndpointId) -> Option<u64> {
+        self.endpoints[usize::from(endpoint.0)].publish.oldest_since_ns()
     }
 
     /// An endpoint's counters on this shard, both lanes together. Cheap enough for every duty cycle.

@@ -94,9 +94,10 @@ pub use outlet::{Charge, ConnectionId, EndpointId, NotTaken, Outlet, PublisherId
 pub use report::{Outcome, Reason, Report};
 pub use ringwire_codec::resp::{Limits, glob_match};
 pub use settings::{
-    DEFAULT_CLIENT_NAME, DEFAULT_CONNECT_TIMEOUT_NS, DEFAULT_PING_INTERVAL_NS, DEFAULT_RECONNECT_MAX_NS,
-    DEFAULT_RECONNECT_MIN_NS, DEFAULT_REPLY_TIMEOUT_NS, DEFAULT_ROLE_INTERVAL_NS, RedisSettings, WhenDown,
+    DEFAULT_BREAKER_OPEN_NS, DEFAULT_BREAKER_THRESHOLD, DEFAULT_CLIENT_NAME, DEFAULT_CONNECT_TIMEOUT_NS,
+    DEFAULT_PING_INTERVAL_NS, DEFAULT_RECONNECT_MAX_NS, DEFAULT_RECONNECT_MIN_NS, DEFAULT_REPLY_TIMEOUT_NS,
+    DEFAULT_ROLE_INTERVAL_NS, RedisSettings, WhenDown,
 };
-pub use status::{Counters, EndpointState, LinkError};
+pub use status::{BreakerState, Counters, EndpointState, LaneStatus, LinkError};
 pub use subscription::{Source, Subscription};
 pub use time::{MILLISECOND_NS, NEVER_NS, Now, SECOND_NS};

@@ -74,6 +74,8 @@ pub struct Charge {
     pub endpoint: Option<EndpointId>,
     /// Bytes that were charged (see [`crate::channel::Leg::cost`]); one message goes with them.
     pub bytes: u32,
+    /// When the core took the message (monotonic nanoseconds).
+    pub taken_ns: u64,
 }
 
 /// What the core asks of its driver, during the calls that take one. None of these may call back into the core.

@@ -45,6 +45,8 @@ pub enum Reason {
     ServerError = 4,
     /// The shutdown deadline passed first.
     Shutdown = 5,
+    /// The endpoint's breaker was open.
+    BreakerOpen = 6,
 }
 
 impl Reason {
@@ -57,6 +59,7 @@ impl Reason {
             Self::ConnectionLost => "the connection was lost",
             Self::ServerError => "the server answered with an error",
             Self::Shutdown => "the shutdown deadline passed",
+            Self::BreakerOpen => "the endpoint's breaker was open, after too many failures in a row",
         }
     }
 }

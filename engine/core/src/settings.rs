@@ -29,6 +29,11 @@ pub const DEFAULT_PING_INTERVAL_NS: u64 = SECOND_NS;
 /// Time between two `ROLE` checks of the publish lane: a demoted primary answers `PUBLISH` as if nothing had
 /// happened.
 pub const DEFAULT_ROLE_INTERVAL_NS: u64 = SECOND_NS;
+/// Failures in a row that open the breaker: five are no accident.
+pub const DEFAULT_BREAKER_THRESHOLD: u32 = 5;
+/// How long an open breaker keeps an endpoint from work: long enough for a server to get rid of what ails it, short
+/// enough that one which recovered is found within half a second.
+pub const DEFAULT_BREAKER_OPEN_NS: u64 = 500 * MILLISECOND_NS;
 /// The first reconnect waits at most this long.
 pub const DEFAULT_RECONNECT_MIN_NS: u64 = 10 * MILLISECOND_NS;
 /// No reconnect waits longer than this, so that a server that is back is found within half a second.
@@ -53,6 +58,11 @@ pub struct RedisSettings {
     pub ping_interval_ns: u64,
     /// Nanoseconds between `ROLE` checks.
     pub role_interval_ns: u64,
+    /// Failures in a row (error replies that are the server's own fault, and reply timeouts) that open the breaker;
+    /// 0 for none.
+    pub breaker_threshold: u32,
+    /// Nanoseconds that an open breaker keeps the endpoint from work, before one probe decides.
+    pub breaker_open_ns: u64,
     /// Upper bound of the first reconnect delay, in nanoseconds; it doubles with each attempt.
     pub reconnect_min_ns: u64,
     /// Upper bound of every reconnect delay, in nanoseconds.
@@ -72,6 +82,8 @@ impl Default for RedisSettings {
             reply_timeout_ns: DEFAULT_REPLY_TIMEOUT_NS,
             ping_interval_ns: DEFAULT_PING_INTERVAL_NS,
             role_interval_ns: DEFAULT_ROLE_INTERVAL_NS,
+            breaker_threshold: DEFAULT_BREAKER_THRESHOLD,
+            breaker_open_ns: DEFAULT_BREAKER_OPEN_NS,
             reconnect_min_ns: DEFAULT_RECONNECT_MIN_NS,
             reconnect_max_ns: DEFAULT_RECONNECT_MAX_NS,
             limits: Limits::default(),
@@ -90,6 +102,8 @@ impl std::fmt::Debug for RedisSettings {
             .field("reply_timeout_ns", &self.reply_timeout_ns)
             .field("ping_interval_ns", &self.ping_interval_ns)
             .field("role_interval_ns", &self.role_interval_ns)
+            .field("breaker_threshold", &self.breaker_threshold)
+            .field("breaker_open_ns", &self.breaker_open_ns)
             .field("reconnect_min_ns", &self.reconnect_min_ns)
             .field("reconnect_max_ns", &self.reconnect_max_ns)
             .field("limits", &self.limits)

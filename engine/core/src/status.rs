@@ -44,7 +44,52 @@ impl EndpointState {
     }
 }
 
-/// Why a connection was lost or could not be had. The text tells what happened and what to do about it.
+/// One connection of an endpoint on this shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneStatus {
+    /// Its state.
+    pub state: EndpointState,
+    /// Since when (monotonic nanoseconds); 0 if it was never needed.
+    pub since_ns: u64,
+    /// Why it is not connected, or what ails it though it is.
+    pub last_error: Option<LinkError>,
+}
+
+/// The breaker of an endpoint's publish lane on one shard. Error replies that are the server's own fault, and reply
+/// timeouts, count against it; failed connects never do, since the reconnect delay handles those.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum BreakerState {
+    /// Messages flow.
+    #[default]
+    Closed = 0,
+    /// One probe decides: a success closes it, a failure opens it again.
+    HalfOpen = 1,
+    /// Too many failures in a row: the endpoint counts as down for a while, and each route's `when_down` holds.
+    Open = 2,
+}
+
+impl BreakerState {
+    /// The state's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half-open",
+            Self::Open => "open",
+        }
+    }
+
+    /// The state with this number; anything unknown is `Closed`.
+    pub fn from_number(number: u8) -> Self {
+        match number {
+            1 => Self::HalfOpen,
+            2 => Self::Open,
+            _ => Self::Closed,
+        }
+    }
+}
+
+/// Why a connection was lost or could not be had, or what ails one that is there. The text tells what happened and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkError {
     /// The address could not be resolved or reached; the driver's words.
@@ -67,6 +112,21 @@ pub enum LinkError {
     Permission(String),
     /// The server is a replica: a `PUBLISH` there would be lost in silence.
     Replica,
+    /// The server has as many clients as it takes.
+    MaxClients(String),
+    /// The server is loading its data set. `PUBLISH` works meanwhile; commands on data do not.
+    Loading(String),
+    /// The server is a replica that has lost its primary: what is published there does not reach it.
+    MasterDown(String),
+    /// The server answers a `PING` with another error.
+    Unhealthy(String),
+    /// So many failures in a row opened the breaker; the last one's words.
+    BreakerOpen {
+        /// Failures in a row.
+        failures: u32,
+        /// What the last one was.
+        last: String,
+    },
     /// The server refused a command of the handshake.
     Refused(String),
 }
@@ -74,21 +134,79 @@ pub enum LinkError {
 impl LinkError {
     /// Whether the server was reached and turned us away.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Authentication(_) | Self::Permission(_) | Self::Replica | Self::Refused(_))
+        matches!(
+            self,
+            Self::Authentication(_)
+                | Self::Permission(_)
+                | Self::Replica
+                | Self::MaxClients(_)
+                | Self::Loading(_)
+                | Self::MasterDown(_)
+                | Self::Unhealthy(_)
+                | Self::BreakerOpen { .. }
+                | Self::Refused(_)
+        )
+    }
+
+    /// A stable name for programs, as the JSON of a status shows it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "connect",
+            Self::ConnectTimeout => "connect-timeout",
+            Self::ClosedByPeer => "closed-by-peer",
+            Self::Socket(_) => "socket",
+            Self::HandshakeTimeout => "handshake-timeout",
+            Self::ReplyTimeout => "reply-timeout",
+            Self::Protocol(_) => "protocol",
+            Self::Authentication(_) => "authentication",
+            Self::Permission(_) => "permission",
+            Self::Replica => "replica",
+            Self::MaxClients(_) => "max-clients",
+            Self::Loading(_) => "loading",
+            Self::MasterDown(_) => "master-down",
+            Self::Unhealthy(_) => "unhealthy",
+            Self::BreakerOpen { .. } => "breaker-open",
+            Self::Refused(_) => "refused",
+        }
+    }
+
+    /// What an error reply to a `PING` says of the server; nothing if it only says that the user may not ask.
+    pub(crate) fn from_ping(text: &[u8]) -> Option<Self> {
+        let words = String::from_utf8_lossy(text).into_owned();
+        match code(text) {
+            b"NOPERM" => None,
+            b"LOADING" => Some(Self::Loading(words)),
+            b"MASTERDOWN" => Some(Self::MasterDown(words)),
+            _ => Some(Self::Unhealthy(words)),
+        }
     }
 
     /// The class of an error reply to a command of the handshake.
     pub(crate) fn from_reply(text: &[u8]) -> Self {
         let words = String::from_utf8_lossy(text).into_owned();
-        match text.split(|byte| *byte == b' ').next().unwrap_or_default() {
+        match code(text) {
             b"NOAUTH" | b"WRONGPASS" => Self::Authentication(words),
             b"NOPERM" => Self::Permission(words),
+            b"LOADING" => Self::Loading(words),
+            b"MASTERDOWN" => Self::MasterDown(words),
+            _ if words.contains("max number of clients") => Self::MaxClients(words),
             _ if words.contains("invalid password") || words.contains("without any password") => {
                 Self::Authentication(words)
             }
             _ => Self::Refused(words),
         }
     }
+}
+
+/// The first word of an error reply, which is its class.
+fn code(text: &[u8]) -> &[u8] {
+    text.split(|byte| *byte == b' ').next().unwrap_or_default()
+}
+
+/// Whether an error reply to a message says that the server cannot serve for now. The others are the message's own
+/// fault (its channel, its type), and say nothing about the next one.
+pub(crate) fn is_servers_fault(text: &[u8]) -> bool {
+    !matches!(code(text), b"NOPERM" | b"WRONGTYPE" | b"CROSSSLOT" | b"MOVED" | b"ASK")
 }
 
 impl std::fmt::Display for LinkError {
@@ -116,6 +234,23 @@ impl std::fmt::Display for LinkError {
             Self::Replica => f.write_str(
                 "the server is a replica, where a PUBLISH would be lost in silence; point the endpoint at the primary",
             ),
+            Self::MaxClients(words) => {
+                write!(f, "the server takes no more clients ({words}); raise its maxclients, or close other clients")
+            }
+            Self::Loading(words) => {
+                write!(f, "the server is loading its data set ({words}); it is ready by itself when that is done")
+            }
+            Self::MasterDown(words) => write!(
+                f,
+                "the server is a replica without its primary ({words}); bring its replication link up, or point the \
+                 endpoint elsewhere"
+            ),
+            Self::Unhealthy(words) => write!(f, "the server answers PING with an error: {words}"),
+            Self::BreakerOpen { failures, last } => write!(
+                f,
+                "the breaker opened after {failures} failures in a row, the last one: {last}; it is tried again by \
+                 itself"
+            ),
             Self::Refused(words) => write!(f, "the server refused the connection: {words}"),
         }
     }
@@ -124,7 +259,7 @@ impl std::fmt::Display for LinkError {
 impl std::error::Error for LinkError {}
 
 /// What one endpoint's connections on this shard have done since the start. All counts only grow, but for
-/// `in_flight`, `in_flight_bytes` and `buffered_bytes`, which are the present.
+/// `in_flight` and `in_flight_bytes`, which are the present.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Messages that a leg to this endpoint took from a ring.
@@ -150,24 +285,84 @@ pub struct Counters {
     pub dropped: u64,
     /// Error replies to messages.
     pub errors: u64,
+    /// How often the breaker opened.
+    pub breaker_trips: u64,
 }
 
 impl Counters {
+    /// How many counts there are.
+    pub const COUNT: usize = 12;
+
+    /// The counts' names, in the order of [`Counters::values`].
+    pub const NAMES: [&str; Self::COUNT] = [
+        "accepted",
+        "delivered",
+        "not_sent",
+        "unknown",
+        "in_flight",
+        "in_flight_bytes",
+        "reconnects",
+        "unfenced",
+        "received",
+        "dropped",
+        "errors",
+        "breaker_trips",
+    ];
+
+    /// The counts, in the order of [`Counters::NAMES`].
+    pub fn values(&self) -> [u64; Self::COUNT] {
+        [
+            self.accepted,
+            self.delivered,
+            self.not_sent,
+            self.unknown,
+            self.in_flight,
+            self.in_flight_bytes,
+            self.reconnects,
+            self.unfenced,
+            self.received,
+            self.dropped,
+            self.errors,
+            self.breaker_trips,
+        ]
+    }
+
+    /// The counts from their values.
+    pub fn from_values(values: [u64; Self::COUNT]) -> Self {
+        let [
+            accepted,
+            delivered,
+            not_sent,
+            unknown,
+            in_flight,
+            in_flight_bytes,
+            reconnects,
+            unfenced,
+            received,
+            dropped,
+            errors,
+            breaker_trips,
+        ] = values;
+        Self {
+            accepted,
+            delivered,
+            not_sent,
+            unknown,
+            in_flight,
+            in_flight_bytes,
+            reconnects,
+            unfenced,
+            received,
+            dropped,
+            errors,
+            breaker_trips,
+        }
+    }
+
     /// Both together.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
-        Self {
-            accepted: self.accepted + other.accepted,
-            delivered: self.delivered + other.delivered,
-            not_sent: self.not_sent + other.not_sent,
-            unknown: self.unknown + other.unknown,
-            in_flight: self.in_flight + other.in_flight,
-            in_flight_bytes: self.in_flight_bytes + other.in_flight_bytes,
-            reconnects: self.reconnects + other.reconnects,
-            unfenced: self.unfenced + other.unfenced,
-            received: self.received + other.received,
-            dropped: self.dropped + other.dropped,
-            errors: self.errors + other.errors,
-        }
+        let (one, other) = (self.values(), other.values());
+        Self::from_values(std::array::from_fn(|index| one[index] + other[index]))
     }
 }

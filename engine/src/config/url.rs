@@ -1,6 +1,7 @@
 //! `redis://[user[:password]@]host[:port][/db]` and `unix://[user:password@]/path/to.sock[?db=N]`, as Redis users
 //! write them.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -17,6 +18,18 @@ pub(crate) enum Location {
     Address(IpAddr, u16),
     Name(String, u16),
     Path(PathBuf),
+}
+
+impl fmt::Display for Location {
+    /// The URL without user, password and database.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(IpAddr::V6(address), port) => write!(f, "redis://[{address}]:{port}"),
+            Self::Address(address, port) => write!(f, "redis://{address}:{port}"),
+            Self::Name(host, port) => write!(f, "redis://{host}:{port}"),
+            Self::Path(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
 }
 
 /// A parsed URL.

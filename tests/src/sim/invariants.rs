@@ -122,6 +122,8 @@ fn reason_is_right(ctx: &mut Context, leg: &LegRecord, charge: Charge, report: &
         (Outcome::Unknown | Outcome::NotSent, Reason::Shutdown) => ctx.expired,
         (Outcome::Unknown, Reason::ConnectionLost) => true,
         (Outcome::NotSent, Reason::ConnectionLost) => when_down != WhenDown::Buffer,
+        // Before the breaker opened the lane was up.
+        (Outcome::NotSent, Reason::BreakerOpen) => when_down != WhenDown::Buffer,
         (Outcome::NotSent, Reason::NotConnected) => when_down == WhenDown::Reject && leg.waited,
         (Outcome::NotSent, Reason::Dropped) => when_down == WhenDown::Drop && leg.waited,
         _ => false,
@@ -400,7 +402,7 @@ pub(crate) fn states_agree(port: &mut Port, core: &Core) {
     for endpoint in 0..port.ready_ns.len() {
         let status = core.status(EndpointId(endpoint as u16));
         let (told, found) =
-            (&port.states[endpoint * 2..endpoint * 2 + 2], [status.publish, status.subscribe]);
+            (&port.states[endpoint * 2..endpoint * 2 + 2], [status.publish.state, status.subscribe.state]);
         let oldest = status.oldest_ns.is_some() == (status.counters.in_flight > 0);
         port.ctx.judge.require(oldest, "the oldest message has an age", || format!("{status:?}"));
         port.ctx.judge.require(told == found, "states are told", || {

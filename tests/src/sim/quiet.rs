@@ -21,8 +21,8 @@ impl World {
             let status = shard.core.status(EndpointId(endpoint as u16));
             let there = |state| matches!(state, EndpointState::Connected | EndpointState::Disconnected);
             status.counters.in_flight == 0
-                && there(status.publish)
-                && there(status.subscribe)
+                && there(status.publish.state)
+                && there(status.subscribe.state)
                 && status.subscribed == status.wanted
         });
         drained

@@ -265,8 +265,9 @@ impl Shard {
                 invariants::replicas_are_not_joined(&mut self.port.ctx, &self.network, connection);
             }
             let status = self.core.status(connection.endpoint());
+            let last_error = status.publish.last_error.as_ref().or(status.subscribe.last_error.as_ref());
             let coverage = &mut self.port.ctx.coverage;
-            match &status.last_error {
+            match last_error {
                 Some(LinkError::ReplyTimeout) => coverage.reply_timeouts += 1,
                 Some(LinkError::ConnectTimeout) => coverage.connect_timeouts += 1,
                 Some(LinkError::HandshakeTimeout) => coverage.handshake_timeouts += 1,
@@ -275,7 +276,7 @@ impl Shard {
                 Some(error) if error.is_refusal() => coverage.turned_away += 1,
                 _ => {}
             }
-            if let Some(LinkError::Protocol(words)) = &status.last_error {
+            if let Some(LinkError::Protocol(words)) = last_error {
                 let endpoint = usize::from(connection.endpoint().0);
                 let liar = self.port.ctx.ledger.liars[endpoint];
                 self.port

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! HELLO 3 [AUTH user password] [SETNAME name] ──► SELECT ──► ROLE? ──► CLIENT INFO ──► CLIENT KILL old ──► ready
-//!   └ unknown ──► AUTH ──► CLIENT SETNAME ──────────┘  (RESP2)
+//!   └ unknown ──► AUTH ──► CLIENT SETNAME ──────────┘  (RESP2)                          (PING, if the breaker asks)
 //! ```
 //!
 //! `ROLE` stands in for what `HELLO` tells of the role. `CLIENT INFO` and `CLIENT KILL` fence the publish lane: what
@@ -31,7 +31,17 @@ enum Step {
     Role,
     Info,
     Kill,
+    Probe,
     Done,
+}
+
+/// What the greeting has to do besides.
+#[derive(Debug, Default)]
+pub(crate) struct Task {
+    /// The connection before this one, if it may have left commands behind: it is killed.
+    pub(crate) predecessor: Option<Identity>,
+    /// The breaker is half open: the connection is of no use unless `PING` is answered without an error.
+    pub(crate) must_be_healthy: bool,
 }
 
 /// What the greeting found out.
@@ -43,20 +53,14 @@ pub(crate) struct Handshake {
     role_known: bool,
     /// This connection, for its successor to kill.
     pub(crate) identity: Option<Identity>,
-    /// The connection before this one, if it may have left commands behind.
-    predecessor: Option<Identity>,
+    task: Task,
     /// The predecessor could not be killed.
     pub(crate) unfenced: bool,
 }
 
 impl Handshake {
     /// Begins the greeting: the first command goes to `out`.
-    pub(crate) fn begin(
-        role: Role,
-        predecessor: Option<Identity>,
-        settings: &RedisSettings,
-        out: &mut Vec<u8>,
-    ) -> Self {
+    pub(crate) fn begin(role: Role, task: Task, settings: &RedisSettings, out: &mut Vec<u8>) -> Self {
         let mut args: Vec<&[u8]> = vec![b"HELLO", b"3"];
         if let Some(password) = &settings.password {
             let user = settings.username.as_deref().unwrap_or("default");
@@ -65,7 +69,7 @@ impl Handshake {
         args.extend([b"SETNAME", settings.client_name.as_bytes()]);
         resp::command(out, &args);
         let (step, unfenced) = (Step::Hello, false);
-        Self { step, role, resp3: false, role_known: false, identity: None, predecessor, unfenced }
+        Self { step, role, resp3: false, role_known: false, identity: None, task, unfenced }
     }
 
     /// Takes the answer to the last command; the next one, if any, goes to `out`. Answers whether the greeting is
@@ -95,7 +99,15 @@ impl Handshake {
             (Step::Role, None) => check_role(frame.item(0))?,
             (Step::Info, None) => self.identity = identity(&head),
             (Step::Kill, Some(_)) => self.unfenced = true,
-            (Step::Authenticate | Step::SetName | Step::Select | Step::Kill | Step::Done, _) => {}
+            (Step::Probe, Some(text)) => {
+                if let Some(error) = LinkError::from_ping(text) {
+                    return Err(error);
+                }
+            }
+            (
+                Step::Authenticate | Step::SetName | Step::Select | Step::Kill | Step::Probe | Step::Done,
+                _,
+            ) => {}
         }
         self.advance(settings, out);
         Ok(self.step == Step::Done)
@@ -134,7 +146,8 @@ impl Handshake {
                 Step::Select => Step::Role,
                 Step::Role => Step::Info,
                 Step::Info => Step::Kill,
-                Step::Kill | Step::Done => Step::Done,
+                Step::Kill => Step::Probe,
+                Step::Probe | Step::Done => Step::Done,
             };
             if self.ask(settings, out) || self.step == Step::Done {
                 return;
@@ -158,7 +171,8 @@ impl Handshake {
             }
             Step::Role if publishes && !self.role_known => resp::command(out, &[b"ROLE"]),
             Step::Info if publishes => resp::command(out, &[b"CLIENT", b"INFO"]),
-            Step::Kill => match self.predecessor.take() {
+            Step::Probe if self.task.must_be_healthy => resp::command(out, &[b"PING"]),
+            Step::Kill => match self.task.predecessor.take() {
                 Some(old) => {
                     resp::command(out, &[b"CLIENT", b"KILL", b"ID", &old.id, b"ADDR", &old.address]);
                 }

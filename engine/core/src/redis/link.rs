@@ -9,12 +9,12 @@
 
 use ringwire_codec::resp::FrameReader;
 
-use super::handshake::{Handshake, Identity};
+use super::handshake::{Handshake, Task};
 use crate::backoff::{self, Random};
 use crate::buffer::Input;
 use crate::outlet::{ConnectionId, Outlet};
 use crate::settings::RedisSettings;
-use crate::status::{EndpointState, LinkError};
+use crate::status::{EndpointState, LaneStatus, LinkError};
 use crate::time::{NEVER_NS, SECOND_NS};
 
 /// A connection that was ready for so long was a success, whatever ended it.
@@ -59,6 +59,8 @@ pub(crate) struct Link {
     /// The last error is another than the one that was told.
     error_changed: bool,
     last_error: Option<LinkError>,
+    /// The connection is there, and takes no messages: its breaker is about to close it.
+    is_held: bool,
     /// The driver lost the connection: what came before that is decoded first.
     gone: Option<LinkError>,
     pub(crate) since_ns: u64,
@@ -80,6 +82,7 @@ impl Link {
             announced: EndpointState::Disconnected,
             error_changed: false,
             last_error: None,
+            is_held: false,
             gone: None,
             since_ns: 0,
             last_received_ns: 0,
@@ -97,10 +100,6 @@ impl Link {
 
     pub(crate) fn is_greeting(&self) -> bool {
         matches!(self.state, State::Greeting { .. })
-    }
-
-    pub(crate) fn last_error(&self) -> Option<&LinkError> {
-        self.last_error.as_ref()
     }
 
     pub(crate) fn reconnects(&self) -> u64 {
@@ -140,7 +139,7 @@ impl Link {
     }
 
     /// The driver opened the connection: the greeting begins.
-    pub(crate) fn connected(&mut self, now_ns: u64, predecessor: Option<Identity>, settings: &RedisSettings) {
+    pub(crate) fn connected(&mut self, now_ns: u64, task: Task, settings: &RedisSettings) {
         if !matches!(self.state, State::Connecting { .. }) || self.is_gone() {
             return;
         }
@@ -151,7 +150,7 @@ impl Link {
         self.greeting_sent = 0;
         self.last_received_ns = now_ns;
         let role = self.connection.role();
-        self.handshake = Some(Handshake::begin(role, predecessor, settings, &mut self.greeting));
+        self.handshake = Some(Handshake::begin(role, task, settings, &mut self.greeting));
     }
 
     /// Reads answers to the greeting until it is finished (then the handshake's findings) or no whole one is left.
@@ -206,11 +205,28 @@ impl Link {
         self.gone.take()
     }
 
-    /// The connection is gone, or could not be had: wait, then try again.
+    /// What a probe of a ready connection found: that something ails the server, or that nothing does any more.
+    pub(crate) fn examined(&mut self, ailment: Option<LinkError>) {
+        if !self.is_held && self.last_error != ailment {
+            self.last_error = ailment;
+            self.error_changed = true;
+        }
+    }
+
+    /// The breaker opens: the connection counts as failed until it is closed.
+    pub(crate) fn hold(&mut self, error: LinkError) {
+        self.is_held = true;
+        self.error_changed = true;
+        self.last_error = Some(error);
+    }
+
+    /// The connection is gone, or could not be had: wait, then try again; for `pause_ns` if that is given, else for
+    /// the usual delay with full jitter.
     pub(crate) fn down(
         &mut self,
         now_ns: u64,
         error: LinkError,
+        pause_ns: Option<u64>,
         settings: &RedisSettings,
         random: &mut Random,
     ) {
@@ -227,7 +243,8 @@ impl Link {
         };
         let delay = backoff::delay_ns(random, self.attempts, settings.reconnect_min_ns, max_ns);
         self.attempts = self.attempts.saturating_add(1);
-        self.state = State::Waiting { until_ns: now_ns + delay };
+        self.state = State::Waiting { until_ns: now_ns + pause_ns.unwrap_or(delay) };
+        self.is_held = false;
         self.error_changed |= self.last_error.as_ref() != Some(&error);
         self.last_error = Some(error);
         self.gone = None;
@@ -246,6 +263,7 @@ impl Link {
     fn public_state(&self) -> EndpointState {
         match (self.state, &self.last_error) {
             (State::Idle, _) => EndpointState::Disconnected,
+            (State::Ready, _) if self.is_held => EndpointState::Failed,
             (State::Ready, _) => EndpointState::Connected,
             (_, Some(error)) if error.is_refusal() => EndpointState::Failed,
             (_, None) if self.established == 0 => EndpointState::Connecting,
@@ -268,5 +286,9 @@ impl Link {
 
     pub(crate) fn state(&self) -> EndpointState {
         self.announced
+    }
+
+    pub(crate) fn status(&self) -> LaneStatus {
+        LaneStatus { state: self.announced, since_ns: self.since_ns, last_error: self.last_error.clone() }
     }
 }

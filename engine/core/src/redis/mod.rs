@@ -1,5 +1,6 @@
 //! The two lanes of a Redis endpoint: one connection for `PUBLISH`, one for subscriptions.
 
+mod breaker;
 mod handshake;
 mod link;
 mod publish;

@@ -14,7 +14,8 @@ use std::collections::VecDeque;
 
 use ringwire_codec::resp::{self, Token};
 
-use super::handshake::{self, Handshake, Identity};
+use super::breaker::Breaker;
+use super::handshake::{self, Handshake, Identity, Task};
 use super::link::{Due, Link};
 use super::{FRAMES_PER_POLL, check_interval_ns};
 use crate::backoff::Random;
@@ -24,7 +25,7 @@ use crate::frame::Frame;
 use crate::outlet::{Charge, ConnectionId, EndpointId, Outlet, PublisherId, Role};
 use crate::report::{Outcome, Reason, Report, error_detail, receivers_detail};
 use crate::settings::{RedisSettings, WhenDown};
-use crate::status::{Counters, LinkError};
+use crate::status::{BreakerState, Counters, LinkError, is_servers_fault};
 use crate::time::NEVER_NS;
 
 /// The `end` of a lost entry whose last byte did not reach `send`.
@@ -71,7 +72,12 @@ pub(crate) struct Departure<'a> {
 /// An answer, taken out of the receive buffer.
 enum Answer {
     Integer(i64),
-    Error([u8; 16]),
+    Error {
+        detail: [u8; 16],
+        is_servers_fault: bool,
+        /// The whole text, where it is wanted.
+        words: Option<Box<[u8]>>,
+    },
     /// `ROLE`'s first item says that this is still a primary, or not.
     Role(Result<(), LinkError>),
     Other,
@@ -101,6 +107,7 @@ pub(crate) struct PublishLane {
     excused: bool,
     role_at_ns: u64,
     role_outstanding: bool,
+    breaker: Breaker,
     pub(crate) counters: Counters,
 }
 
@@ -121,6 +128,7 @@ impl PublishLane {
             excused: false,
             role_at_ns: 0,
             role_outstanding: false,
+            breaker: Breaker::new(settings.breaker_threshold),
             counters: Counters::default(),
         }
     }
@@ -146,6 +154,10 @@ impl PublishLane {
         self.in_flight.iter().find(|entry| entry.kind == Kind::Message).map(|entry| entry.since_ns)
     }
 
+    pub(crate) fn breaker(&self) -> BreakerState {
+        self.breaker.state()
+    }
+
     /// What the driver may send now.
     pub(crate) fn output(&self) -> &[u8] {
         if self.link.is_gone() {
@@ -153,10 +165,37 @@ impl PublishLane {
         } else if self.link.is_greeting() {
             self.link.greeting()
         } else if self.link.is_ready() {
-            self.output.unsent()
+            let unsent = self.output.unsent();
+            match self.send_limit() {
+                None => unsent,
+                Some(end) => {
+                    let room = end.saturating_sub(self.output.sent_to());
+                    &unsent[..unsent.len().min(usize::try_from(room).unwrap_or(usize::MAX))]
+                }
+            }
         } else {
             &[]
         }
+    }
+
+    /// The stream position up to which may be sent, if there is one: an open breaker lets out what was begun, a half
+    /// open one the first message alone.
+    #[inline]
+    fn send_limit(&self) -> Option<u64> {
+        match self.breaker.state() {
+            BreakerState::Closed => None,
+            BreakerState::Open => Some(self.begun_to()),
+            BreakerState::HalfOpen => {
+                self.in_flight.iter().find(|entry| entry.kind == Kind::Message).map(|entry| entry.end)
+            }
+        }
+    }
+
+    /// The end of the last command whose first byte has been sent.
+    fn begun_to(&self) -> u64 {
+        let sent_to = self.output.sent_to();
+        let next = self.in_flight.get(self.lost + self.sent);
+        next.filter(|_| sent_to > self.output.kept_from()).map_or(sent_to, |entry| entry.end)
     }
 
     pub(crate) fn bytes_sent(&mut self, n: usize) {
@@ -198,9 +237,13 @@ impl PublishLane {
             kind: Kind::Message,
             waits: leg.when_down() == WhenDown::Buffer,
         };
-        if !self.link.is_ready() && !entry.waits {
-            let reason =
-                if leg.when_down() == WhenDown::Drop { Reason::Dropped } else { Reason::NotConnected };
+        let is_open = self.breaker.state() == BreakerState::Open;
+        if (is_open || !self.link.is_ready()) && !entry.waits {
+            let reason = match leg.when_down() {
+                WhenDown::Drop => Reason::Dropped,
+                _ if is_open => Reason::BreakerOpen,
+                _ => Reason::NotConnected,
+            };
             self.counters.not_sent += 1;
             self.tell(&entry, now_ns, Outcome::NotSent, reason, [0; 16], outlet);
             return;
@@ -234,7 +277,12 @@ impl PublishLane {
             reason,
             reserved: 0,
         };
-        let charge = Charge { publisher: entry.publisher, endpoint: Some(self.endpoint), bytes: entry.cost };
+        let charge = Charge {
+            publisher: entry.publisher,
+            endpoint: Some(self.endpoint),
+            bytes: entry.cost,
+            taken_ns: entry.since_ns,
+        };
         outlet.outcome(charge, &report);
     }
 
@@ -252,6 +300,9 @@ impl PublishLane {
             Ok(more) => self.check(now_ns, settings, outlet).map(|()| more),
             Err(error) => Err(error),
         };
+        if matches!(turn, Err(LinkError::ReplyTimeout)) {
+            self.breaker.failed(|| LinkError::ReplyTimeout.to_string());
+        }
         match turn {
             Ok(true) => more = true,
             Ok(false) => {
@@ -281,7 +332,9 @@ impl PublishLane {
     }
 
     pub(crate) fn connected(&mut self, now_ns: u64, settings: &RedisSettings) {
-        self.link.connected(now_ns, self.predecessor.clone(), settings);
+        let must_be_healthy = self.breaker.state() == BreakerState::HalfOpen;
+        let task = Task { predecessor: self.predecessor.clone(), must_be_healthy };
+        self.link.connected(now_ns, task, settings);
     }
 
     /// The connection is gone.
@@ -292,11 +345,19 @@ impl PublishLane {
         settings: &RedisSettings,
         random: &mut Random,
     ) {
+        // A probe of the half-open breaker ended in words of the server's own.
+        if self.link.is_greeting() && error.is_refusal() {
+            self.breaker.probe_failed(|| error.to_string());
+        }
+        let is_open = self.breaker.state() == BreakerState::Open;
         // What came while there was no connection waits for the next one as it is.
         if self.link.is_ready() {
-            self.lose(Reason::ConnectionLost);
+            self.lose(if is_open && self.sent == 0 { Reason::BreakerOpen } else { Reason::ConnectionLost });
         }
-        self.link.down(now_ns, error, settings, random);
+        self.counters.breaker_trips = self.breaker.trips();
+        let (error, pause_ns) =
+            if is_open { (self.breaker.error(), Some(settings.breaker_open_ns)) } else { (error, None) };
+        self.link.down(now_ns, error, pause_ns, settings, random);
     }
 
     /// Parts what was in flight: what is lost comes first, what waits for the next connection behind it.
@@ -368,11 +429,18 @@ impl PublishLane {
         }
         if !self.link.is_ready() {
             match self.link.due(now_ns, settings) {
-                Due::Connect => outlet.connect(self.link.connection),
+                Due::Connect => {
+                    self.breaker.tried_again();
+                    outlet.connect(self.link.connection);
+                }
                 Due::GiveUp(error) => return Err(error),
                 Due::Nothing => {}
             }
             return Ok(());
+        }
+        if self.breaker.state() == BreakerState::Open && self.sent == 0 && self.output().is_empty() {
+            // All that was begun is answered.
+            return Err(self.breaker.error());
         }
         if now_ns < self.check_at_ns {
             return Ok(());
@@ -392,6 +460,8 @@ impl PublishLane {
             self.role_at_ns = now_ns + settings.role_interval_ns;
             self.role_outstanding = true;
             self.probe(now_ns, Kind::Role);
+            // `ROLE` is answered whatever ails the server; `PING` is not.
+            self.probe(now_ns, Kind::Ping);
         } else if self.in_flight.is_empty()
             && now_ns.saturating_sub(self.link.last_received_ns) >= settings.ping_interval_ns
         {
@@ -462,7 +532,12 @@ impl PublishLane {
         };
         let answer = match frame.head() {
             Token::Integer(number) => Answer::Integer(number),
-            Token::Error(text) | Token::BulkError(text) => Answer::Error(error_detail(text)),
+            Token::Error(text) | Token::BulkError(text) => {
+                // Only what somebody will read is copied.
+                let is_probe = self.in_flight.front().is_some_and(|entry| entry.kind != Kind::Message);
+                let words = (is_probe || self.breaker.is_on_the_brink()).then(|| text.into());
+                Answer::Error { detail: error_detail(text), is_servers_fault: is_servers_fault(text), words }
+            }
             Token::Push(_) => Answer::Push,
             Token::Array(_) => Answer::Role(handshake::check_role(frame.item(0))),
             _ => Answer::Other,
@@ -484,12 +559,16 @@ impl PublishLane {
         let (outcome, reason, detail) = match (entry.kind, answer) {
             (Kind::Message, Answer::Integer(receivers)) if receivers >= 0 => {
                 self.counters.delivered += 1;
+                self.breaker.succeeded();
                 (Outcome::Delivered, Reason::None, receivers_detail(receivers as u64))
             }
-            (Kind::Message, Answer::Error(text)) => {
+            (Kind::Message, Answer::Error { detail, is_servers_fault, words }) => {
                 self.counters.not_sent += 1;
                 self.counters.errors += 1;
-                (Outcome::NotSent, Reason::ServerError, text)
+                if is_servers_fault {
+                    self.message_failed(words);
+                }
+                (Outcome::NotSent, Reason::ServerError, detail)
             }
             (Kind::Message, _) => {
                 return Err(LinkError::Protocol(
@@ -500,8 +579,16 @@ impl PublishLane {
                 role?;
                 return self.probed(now_ns, Kind::Role);
             }
-            // Any answer to a probe is a sign of life; a user may lack the right to ask for the role.
-            (kind, _) => return self.probed(now_ns, kind),
+            (Kind::Ping, answer) => {
+                // Any answer is a sign of life, and an error says what ails the server.
+                self.link.examined(match answer {
+                    Answer::Error { words, .. } => LinkError::from_ping(&words.unwrap_or_default()),
+                    _ => None,
+                });
+                return self.probed(now_ns, Kind::Ping);
+            }
+            // A user may lack the right to ask for the role.
+            (Kind::Role, _) => return self.probed(now_ns, Kind::Role),
         };
         self.in_flight.pop_front();
         self.sent -= 1;
@@ -510,6 +597,15 @@ impl PublishLane {
         self.counters.in_flight_bytes -= u64::from(entry.cost);
         self.tell(&entry, now_ns, outcome, reason, detail, outlet);
         Ok(())
+    }
+
+    /// A message was answered with an error that is the server's own fault.
+    #[cold]
+    fn message_failed(&mut self, words: Option<Box<[u8]>>) {
+        if self.breaker.failed(|| String::from_utf8_lossy(&words.unwrap_or_default()).into_owned()) {
+            self.counters.breaker_trips = self.breaker.trips();
+            self.link.hold(self.breaker.error());
+        }
     }
 
     fn probed(&mut self, now_ns: u64, kind: Kind) -> Result<(), LinkError> {

@@ -17,6 +17,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use ringwire_codec::resp::{self, Frame, Token};
 use twox_hash::XxHash3_64;
 
+use super::handshake::Task;
 use super::link::{Due, Link};
 use super::{FRAMES_PER_POLL, check_interval_ns};
 use crate::backoff::Random;
@@ -307,7 +308,7 @@ impl SubscribeLane {
     }
 
     pub(crate) fn connected(&mut self, now_ns: u64, settings: &RedisSettings) {
-        self.link.connected(now_ns, None, settings);
+        self.link.connected(now_ns, Task::default(), settings);
     }
 
     /// The connection is gone, and with it what was confirmed.
@@ -331,7 +332,7 @@ impl SubscribeLane {
                 self.forget(index);
             }
         }
-        self.link.down(now_ns, error, settings, random);
+        self.link.down(now_ns, error, None, settings, random);
     }
 
     /// Asks for the names that the present connection does not know yet.
@@ -467,7 +468,7 @@ impl SubscribeLane {
         match (meaning, confirmed, refusal) {
             (_, Some((index, asked)), _) => self.confirm(now_ns, index, asked, table),
             (_, _, Some(text)) => self.refused(now_ns, &text, table)?,
-            (Meaning::Pong, _, _) => self.pong(now_ns)?,
+            (Meaning::Pong, _, _) => self.pong(now_ns, None)?,
             _ => {}
         }
         Ok(true)
@@ -500,11 +501,12 @@ impl SubscribeLane {
 
     /// An error in band: it belongs to the oldest command if that has no answer yet, and else to its `PING`.
     fn refused(&mut self, now_ns: u64, text: &[u8], table: &mut Subscriptions) -> Result<(), LinkError> {
-        let Some(barrier) = self.barriers.front_mut().filter(|barrier| !barrier.answered) else {
-            return self.pong(now_ns);
+        let Some(Barrier { name: Some(index), answered: answered @ false, .. }) = self.barriers.front_mut()
+        else {
+            return self.pong(now_ns, LinkError::from_ping(text));
         };
-        let Some(index) = barrier.name else { return self.pong(now_ns) };
-        barrier.answered = true;
+        let index = *index;
+        *answered = true;
         self.last_answer_ns = now_ns;
         let Some(name) = &mut self.names[index] else { return Ok(()) };
         name.refused_ns = Some(now_ns);
@@ -524,12 +526,13 @@ impl SubscribeLane {
     }
 
     /// The `PONG` of the oldest command, or any other answer to its `PING`.
-    fn pong(&mut self, now_ns: u64) -> Result<(), LinkError> {
+    fn pong(&mut self, now_ns: u64, ailment: Option<LinkError>) -> Result<(), LinkError> {
         let Some(barrier) = self.barriers.pop_front().filter(|barrier| barrier.end <= self.output.sent_to())
         else {
             return Err(LinkError::Protocol("an answer came to a command that was not sent".into()));
         };
         self.last_answer_ns = now_ns;
+        self.link.examined(ailment);
         let Some(index) = barrier.name else { return Ok(()) };
         if !barrier.answered {
             return Err(LinkError::Protocol("a subscription was neither confirmed nor refused".into()));
