@@ -51,7 +51,7 @@ impl ConnectionId {
     }
 
     /// The connection with this number.
-    pub fn from_index(index: usize) -> Self {
+    pub const fn from_index(index: usize) -> Self {
         Self(index as u16)
     }
 }

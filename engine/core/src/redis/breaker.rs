@@ -46,17 +46,20 @@ impl Breaker {
         }
     }
 
-    /// A message was delivered.
+    /// A message was delivered. What an open breaker still waits for decides nothing.
     #[inline]
     pub(crate) fn succeeded(&mut self) {
-        self.failures = 0;
-        if self.state == BreakerState::HalfOpen {
+        if self.state != BreakerState::Open {
+            self.failures = 0;
             self.state = BreakerState::Closed;
         }
     }
 
     /// A message failed by the server's fault, or was not answered in time. Answers whether that opened the breaker.
     pub(crate) fn failed(&mut self, words: impl FnOnce() -> String) -> bool {
+        if self.state == BreakerState::Open {
+            return false;
+        }
         let opens = self.is_on_the_brink();
         self.failures = self.failures.saturating_add(1);
         if opens {
