@@ -1,6 +1,9 @@
-//! The same conversations with a real Redis 7.0, and random ones with both at once: equal bytes.
+//! The same conversations with a real Redis, and random ones with both at once.
 //!
-//! These tests start `redis-server` from PATH themselves, on a free loopback port with a folder of its own.
+//! These tests start `redis-server` (or `valkey-server`) from PATH themselves, on a free loopback port with a folder
+//! of its own. With Redis 7.0, whose words the embedded server speaks, they want equal bytes. Other versions from 6.2
+//! on differ in the texts of their errors, and in some commands: with those, errors are compared by their codes,
+//! `HELLO` without the server's name and version, and what versions do differently is left out.
 
 mod conversation;
 mod tcp_world;
@@ -26,21 +29,25 @@ struct RealRedis {
     folder: PathBuf,
     addr: SocketAddr,
     password: Option<String>,
-    reload: Option<JoinHandle<String>>,
+    version: Version,
+    /// What occupies the server: a reload, or a script.
+    occupation: Option<JoinHandle<String>>,
+    /// Stays connected while nobody else can.
+    control: Option<TcpStream>,
 }
 
 impl RealRedis {
     fn start(setup: &Setup) -> Self {
-        require_redis_7_0();
+        let version = Version::on_path();
         for _ in 0..START_ATTEMPTS {
-            if let Some(redis) = Self::try_start(setup) {
+            if let Some(redis) = Self::try_start(setup, &version) {
                 return redis;
             }
         }
         panic!("redis-server does not start on a loopback port");
     }
 
-    fn try_start(setup: &Setup) -> Option<Self> {
+    fn try_start(setup: &Setup, version: &Version) -> Option<Self> {
         static FOLDERS: AtomicU32 = AtomicU32::new(0);
         let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("ringwire-redis-{}-{number}", std::process::id()));
@@ -49,13 +56,23 @@ impl RealRedis {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port is free");
             free.local_addr().expect("it has an address").port()
         };
-        let mut process = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .args(["--enable-debug-command", "yes", "--dir"])
-            .arg(&folder)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("redis-server can be started");
+        let mut command = Command::new(version.program);
+        command.args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]);
+        command.arg("--dir").arg(&folder);
+        if version.at_least(7, 0) {
+            // Before, everybody may debug.
+            command.args(["--enable-debug-command", "yes"]);
+        }
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("redis-server can be started");
         let mut log = BufReader::new(process.stdout.take().expect("its output is piped"));
         let mut line = String::new();
         while !line.contains("Ready to accept connections") {
@@ -76,7 +93,8 @@ impl RealRedis {
             ask(addr, &[&["CONFIG", "SET", "requirepass", password]]);
         }
         let password = setup.password.clone();
-        Some(Self { process, folder, addr, password, reload: None })
+        let version = version.clone();
+        Some(Self { process, folder, addr, password, version, occupation: None, control: None })
     }
 
     /// Stretches the loading of a data set until it is told to go on.
@@ -89,21 +107,53 @@ impl RealRedis {
         ] {
             assert_eq!(ask(addr, &[setting]), "OK", "{setting:?}");
         }
-        self.reload = Some(std::thread::spawn(move || ask(addr, &[&["DEBUG", "RELOAD"]])));
+        self.occupation = Some(std::thread::spawn(move || ask(addr, &[&["DEBUG", "RELOAD"]])));
+        self.wait_for_ping("LOADING");
+    }
+
+    /// Waits until `PING` is answered with this error.
+    fn wait_for_ping(&self, code: &str) {
         let deadline = Instant::now() + DEADLINE;
-        while !ask(addr, &[&["PING"]]).starts_with("LOADING") {
-            assert!(Instant::now() < deadline, "Redis does not load");
+        while !ask(self.addr, &[&["PING"]]).starts_with(code) {
+            assert!(Instant::now() < deadline, "PING is never answered with {code}");
         }
     }
 }
 
-/// Other versions answer other texts, so that a difference would say nothing about the server here.
-fn require_redis_7_0() {
-    const NEEDED: &str = "this test compares with a real Redis 7.0: put its `redis-server` on PATH";
-    let output = Command::new("redis-server").arg("--version").output();
-    let output = output.unwrap_or_else(|error| panic!("{NEEDED} ({error})"));
-    let version = String::from_utf8_lossy(&output.stdout);
-    assert!(version.contains("v=7.0."), "{NEEDED}; there is {version}");
+/// Which server there is.
+#[derive(Clone)]
+struct Version {
+    program: &'static str,
+    major: u32,
+    minor: u32,
+}
+
+impl Version {
+    fn on_path() -> Self {
+        const NEEDED: &str =
+            "this test compares with a real Redis from 6.2 on, or Valkey: put its server on PATH";
+        let found = ["redis-server", "valkey-server"].into_iter().find_map(|program| {
+            let output = Command::new(program).arg("--version").output().ok()?;
+            Some((program, String::from_utf8_lossy(&output.stdout).into_owned()))
+        });
+        let (program, text) = found.unwrap_or_else(|| panic!("{NEEDED}"));
+        let numbers = text.split(" v=").nth(1).and_then(|rest| rest.split(' ').next());
+        let mut numbers =
+            numbers.into_iter().flat_map(|text| text.split('.')).map_while(|text| text.parse().ok());
+        let version =
+            Self { program, major: numbers.next().unwrap_or(0), minor: numbers.next().unwrap_or(0) };
+        assert!(version.at_least(6, 2), "{NEEDED}; there is {text}");
+        version
+    }
+
+    fn at_least(&self, major: u32, minor: u32) -> bool {
+        (self.major, self.minor) >= (major, minor)
+    }
+
+    /// Whether its words are those of the server here.
+    fn is_7_0(&self) -> bool {
+        (self.major, self.minor) == (7, 0)
+    }
 }
 
 impl Host for RealRedis {
@@ -111,16 +161,55 @@ impl Host for RealRedis {
         self.addr
     }
 
+    fn is_redis_7_0(&self) -> bool {
+        self.version.is_7_0()
+    }
+
     fn set(&mut self, what: &str, to: &str) {
+        let addr = self.addr;
+        // Nobody listens on port 1: a replica whose link is down.
+        const NOWHERE: &[&str] = &["REPLICAOF", "127.0.0.1", "1"];
         match (what, to) {
-            // Nobody listens on port 1: a replica whose link is down.
-            ("role", "replica") => drop(ask(self.addr, &[&["REPLICAOF", "127.0.0.1", "1"]])),
-            ("role", "primary") => drop(ask(self.addr, &[&["REPLICAOF", "NO", "ONE"]])),
+            ("role", "replica") => drop(ask(addr, &[NOWHERE])),
+            ("role", "primary") => drop(ask(addr, &[&["REPLICAOF", "NO", "ONE"]])),
+            ("masterdown", "yes") => {
+                ask(addr, &[&["CONFIG", "SET", "replica-serve-stale-data", "no"], NOWHERE]);
+            }
+            ("masterdown", "no") => drop(ask(addr, &[&["REPLICAOF", "NO", "ONE"]])),
             ("loading", "yes") => self.begin_loading(),
             ("loading", "no") => {
-                ask(self.addr, &[&["CONFIG", "SET", "key-load-delay", "0"]]);
-                let reload = self.reload.take().expect("it is loading");
+                ask(addr, &[&["CONFIG", "SET", "key-load-delay", "0"]]);
+                let reload = self.occupation.take().expect("it is loading");
                 assert_eq!(reload.join().expect("DEBUG RELOAD is answered"), "OK");
+            }
+            ("busy", "yes") => {
+                assert_eq!(ask(addr, &[&["CONFIG", "SET", "lua-time-limit", "1"]]), "OK");
+                let script = move || ask(addr, &[&["EVAL", "while true do end", "0"]]);
+                self.occupation = Some(std::thread::spawn(script));
+                self.wait_for_ping("BUSY");
+            }
+            ("busy", "no") => {
+                ask(addr, &[&["SCRIPT", "KILL"]]);
+                let script = self.occupation.take().expect("a script runs");
+                assert!(script.join().expect("the script ends").starts_with("ERR"));
+            }
+            ("misconf", "yes") => {
+                // Its own folder: snapshots go nowhere.
+                std::fs::remove_dir_all(&self.folder).expect("the server's folder can be removed");
+                ask(addr, &[&["CONFIG", "SET", "save", "3600 1"], &["BGSAVE"]]);
+                self.wait_for_ping("MISCONF");
+            }
+            ("misconf", "no") => {
+                ask(addr, &[&["CONFIG", "SET", "stop-writes-on-bgsave-error", "no"]]);
+            }
+            ("full", "yes") => {
+                let mut control = TcpStream::connect(addr).expect("the server accepts");
+                assert_eq!(tell(&mut control, &["CONFIG", "SET", "maxclients", "1"]), "+OK\r\n");
+                self.control = Some(control);
+            }
+            ("full", "no") => {
+                let mut control = self.control.take().expect("the server is full");
+                assert_eq!(tell(&mut control, &["CONFIG", "SET", "maxclients", "10000"]), "+OK\r\n");
             }
             _ => panic!("what is {what} {to}?"),
         }
@@ -140,6 +229,18 @@ impl Drop for RealRedis {
         let _ = self.process.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Asks on a connection that stays; the answer is one short line.
+fn tell(stream: &mut TcpStream, words: &[&str]) -> String {
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    let mut bytes = Vec::new();
+    command(&mut bytes, &words);
+    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout can be set");
+    stream.write_all(&bytes).expect("the server reads");
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).expect("the server answers");
+    line
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The front: the same conversations over TCP, and what needs real sockets.
 
 mod conversation;
+mod switch;
 mod tcp_world;
 
 use std::io::{Read, Write};
@@ -11,7 +12,8 @@ use std::time::Instant;
 use conversation::{Conversation, Setup};
 use ringwire_codec::resp::{Frame, FrameReader, Limits, Token, command};
 use ringwire_loopback::front::{Idle, RedisFront, spawn, spawn_idling, spawn_unix};
-use ringwire_loopback::redis::{Options, Role, Server, User};
+use ringwire_loopback::redis::{Options, Server, User};
+use switch::switch;
 use tcp_world::{DEADLINE, Host, TcpWorld, ask};
 
 struct FrontHost {
@@ -39,13 +41,8 @@ impl Host for FrontHost {
     }
 
     fn set(&mut self, what: &str, to: &str) {
-        let done = match (what, to) {
-            ("role", "replica") => self.front.with(|server| server.set_role(Role::Replica)),
-            ("role", "primary") => self.front.with(|server| server.set_role(Role::Primary)),
-            ("loading", "yes") => self.front.with(|server| server.set_loading(true)),
-            ("loading", "no") => self.front.with(|server| server.set_loading(false)),
-            _ => panic!("what is {what} {to}?"),
-        };
+        let (what, to) = (what.to_owned(), to.to_owned());
+        let done = self.front.with(move |server| switch(server, &what, &to));
         assert!(done.is_some(), "the front's thread lives");
     }
 

@@ -1,11 +1,13 @@
 //! The conversations with the state machine alone, with everything sent cut into pieces in many ways.
 
 mod conversation;
+mod switch;
 
 use std::collections::BTreeMap;
 
 use conversation::{Conversation, Setup, World};
-use ringwire_loopback::redis::{ClientId, Options, Role, Server, User};
+use ringwire_loopback::redis::{ClientId, Options, Server, User};
+use switch::switch;
 
 /// How each send is cut.
 #[derive(Clone, Copy, Debug)]
@@ -74,12 +76,7 @@ impl InMemory {
 
 impl World for InMemory {
     fn set(&mut self, what: &str, to: &str) {
-        match (what, to) {
-            ("role", "primary") => self.server.set_role(Role::Primary),
-            ("role", "replica") => self.server.set_role(Role::Replica),
-            ("loading", _) => self.server.set_loading(to == "yes"),
-            _ => panic!("what is {what} {to}?"),
-        }
+        switch(&mut self.server, what, to);
     }
 
     fn identity(&mut self, client: char) -> (String, String) {

@@ -1,7 +1,8 @@
 //! The command table, and what Redis checks before a command executes.
 //!
 //! ```text
-//! name, subcommand -> arity -> NOAUTH -> (injected error) -> OOM -> READONLY -> subscriber mode -> LOADING -> run
+//! name, subcommand -> arity -> NOAUTH -> (injected error) -> OOM -> MISCONF -> READONLY -> subscriber mode
+//!                  -> MASTERDOWN -> LOADING -> BUSY -> run
 //! ```
 
 use super::request::Args;
@@ -37,7 +38,7 @@ struct Command {
 
 /// Before authentication, too.
 const NO_AUTH: u8 = 1;
-/// While loading, too.
+/// While loading, and on a replica without its primary, too: all commands here have both of Redis' flags or neither.
 const LOADING: u8 = 2;
 /// By RESP2 clients with subscriptions, too.
 const SUBSCRIBED: u8 = 4;
@@ -45,6 +46,11 @@ const SUBSCRIBED: u8 = 4;
 const WRITE: u8 = 8;
 /// Not while memory is full.
 const DENY_OOM: u8 = 16;
+/// While a script holds up the server, too.
+const BUSY: u8 = 32;
+/// Not while the disk refuses what has been written. Beside the commands that write it is `PING`, so that
+/// somebody notices.
+const MISCONF: u8 = 64;
 
 const fn command(name: &'static str, arity: i32, flags: u8, run: Handler) -> Command {
     Command { name, full_name: name, arity, flags, run: Run::Handler(run) }
@@ -61,22 +67,22 @@ const fn container(name: &'static str, subcommands: &'static [Command]) -> Comma
 /// Searched from the front, so the hot command stands first. Arities and flags: Redis 7.0's `COMMAND INFO`.
 static COMMANDS: &[Command] = &[
     command("publish", 3, LOADING, pubsub::publish),
-    command("ping", -1, SUBSCRIBED, connection::ping),
+    command("ping", -1, SUBSCRIBED | MISCONF, connection::ping),
     command("subscribe", -2, LOADING | SUBSCRIBED, pubsub::subscribe),
     command("psubscribe", -2, LOADING | SUBSCRIBED, pubsub::psubscribe),
     command("unsubscribe", -1, LOADING | SUBSCRIBED, pubsub::unsubscribe),
     command("punsubscribe", -1, LOADING | SUBSCRIBED, pubsub::punsubscribe),
     container("pubsub", PUBSUB),
     container("client", CLIENT),
-    command("hello", -1, NO_AUTH | LOADING, connection::hello),
-    command("auth", -2, NO_AUTH | LOADING, connection::auth),
+    command("hello", -1, NO_AUTH | LOADING | BUSY, connection::hello),
+    command("auth", -2, NO_AUTH | LOADING | BUSY, connection::auth),
     command("select", 2, LOADING, connection::select),
     command("echo", 2, LOADING, connection::echo),
-    command("quit", -1, NO_AUTH | LOADING | SUBSCRIBED, connection::quit),
-    command("reset", 1, NO_AUTH | LOADING | SUBSCRIBED, connection::reset),
+    command("quit", -1, NO_AUTH | LOADING | SUBSCRIBED | BUSY, connection::quit),
+    command("reset", 1, NO_AUTH | LOADING | SUBSCRIBED | BUSY, connection::reset),
     command("get", 2, 0, keyspace::get),
-    command("set", -3, WRITE | DENY_OOM, keyspace::set),
-    command("del", -2, WRITE, keyspace::del),
+    command("set", -3, WRITE | DENY_OOM | MISCONF, keyspace::set),
+    command("del", -2, WRITE | MISCONF, keyspace::del),
     command("exists", -2, 0, keyspace::exists),
     command("role", 1, LOADING, introspection::role),
     command("info", -1, LOADING, introspection::info),
@@ -99,6 +105,15 @@ static CLIENT: &[Command] = &[
     subcommand("setname", "client|setname", 3, client_command::set_name),
     subcommand("no-evict", "client|no-evict", 3, client_command::no_evict),
 ];
+
+const MISCONF_ERROR: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
+     may modify the data set are disabled, because this instance is configured to report errors during writes if \
+     RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the \
+     RDB error.";
+const MASTERDOWN_ERROR: &str =
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+const BUSY_ERROR: &str =
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
 
 /// Errors quote at most this much of a name, and of all arguments together, as Redis' formats do.
 const QUOTED_MAX: usize = 128;
@@ -163,7 +178,11 @@ impl Server {
         if allows(DENY_OOM) && self.keyspace.bytes() > self.options.limits.stored_bytes_max {
             return Some("OOM command not allowed when used memory > 'maxmemory'.".into());
         }
-        if allows(WRITE) && self.role == Role::Replica {
+        if allows(MISCONF) && self.misconf {
+            return Some(MISCONF_ERROR.into());
+        }
+        let is_replica = self.role == Role::Replica;
+        if allows(WRITE) && is_replica {
             return Some("READONLY You can't write against a read only replica.".into());
         }
         if !allows(SUBSCRIBED) && !client.resp3 && client.subscriptions() > 0 {
@@ -172,8 +191,14 @@ impl Server {
                  are allowed in this context"
             ));
         }
+        if self.master_down && is_replica && !allows(LOADING) {
+            return Some(MASTERDOWN_ERROR.into());
+        }
         if self.loading && !allows(LOADING) {
             return Some("LOADING Redis is loading the dataset in memory".into());
+        }
+        if self.busy && !allows(BUSY) {
+            return Some(BUSY_ERROR.into());
         }
         None
     }

@@ -8,7 +8,7 @@ const PRIMARY_HOST: &str = "127.0.0.1";
 const PRIMARY_PORT: u64 = 6379;
 
 pub(super) fn role(server: &mut Server, call: Call<'_>) {
-    let role = server.role;
+    let (role, link_up) = (server.role, !server.master_down);
     let mut reply = server.clients.reply(call.slot);
     match role {
         Role::Primary => {
@@ -22,8 +22,9 @@ pub(super) fn role(server: &mut Server, call: Call<'_>) {
             reply.bulk(b"slave");
             reply.bulk(PRIMARY_HOST.as_bytes());
             reply.integer(PRIMARY_PORT);
-            reply.bulk(b"connected");
-            reply.integer(0);
+            reply.bulk(if link_up { b"connected" } else { b"connect" });
+            // How far it has read; as a primary's reader it is nowhere while it has none.
+            reply.number(if link_up { 0 } else { -1 });
         }
     }
 }
@@ -50,7 +51,8 @@ pub(super) fn info(server: &mut Server, call: Call<'_>) {
             Role::Primary => "role:master\r\n".to_owned(),
             Role::Replica => format!(
                 "role:slave\r\nmaster_host:{PRIMARY_HOST}\r\nmaster_port:{PRIMARY_PORT}\r\n\
-                 master_link_status:up\r\n"
+                 master_link_status:{}\r\n",
+                if server.master_down { "down" } else { "up" }
             ),
         };
         sections.push(format!("# Replication\r\n{role}"));

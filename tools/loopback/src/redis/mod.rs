@@ -82,6 +82,9 @@ pub struct Server {
     keyspace: Keyspace,
     role: Role,
     loading: bool,
+    master_down: bool,
+    busy: bool,
+    misconf: bool,
     /// By the command's full name in lower case, as `publish` or `client|kill`: the error that it answers.
     injected: BTreeMap<String, String>,
     journal: Journal,
@@ -101,6 +104,9 @@ impl Server {
             keyspace: Keyspace::default(),
             role: Role::Primary,
             loading: false,
+            master_down: false,
+            busy: false,
+            misconf: false,
             injected: BTreeMap::new(),
             journal: Journal::default(),
             doomed: Vec::new(),
@@ -192,6 +198,28 @@ impl Server {
     /// Begins or ends loading: most commands answer `LOADING`, `PUBLISH` and the subscriptions do not.
     pub fn set_loading(&mut self, loading: bool) {
         self.loading = loading;
+    }
+
+    /// Cuts a replica off from its primary, or joins them again, with Redis' `replica-serve-stale-data no`: the
+    /// commands that loading refuses answer `MASTERDOWN`. Nothing happens on a primary.
+    pub fn set_master_down(&mut self, down: bool) {
+        self.master_down = down;
+    }
+
+    /// Begins or ends a script that takes too long: all but `HELLO`, `AUTH`, `RESET` and `QUIT` answer `BUSY`,
+    /// `PUBLISH` among them.
+    pub fn set_busy(&mut self, busy: bool) {
+        self.busy = busy;
+    }
+
+    /// From now on the disk refuses snapshots, or does not any more: writes and `PING` answer `MISCONF`.
+    pub fn set_misconf(&mut self, misconf: bool) {
+        self.misconf = misconf;
+    }
+
+    /// Changes [`Limits::clients_max`]. Who is connected stays, as after Redis' `CONFIG SET maxclients`.
+    pub fn set_clients_max(&mut self, clients_max: usize) {
+        self.options.limits.clients_max = clients_max;
     }
 
     /// From now on every `command` (its full name, `publish` or `client|kill`) is answered with `-error` and

@@ -39,9 +39,15 @@ impl<'a> Reply<'a> {
         }
     }
 
+    /// A count.
     pub(super) fn integer(&mut self, value: u64) {
+        self.number(i64::try_from(value).unwrap_or(i64::MAX));
+    }
+
+    /// A number that may be negative.
+    pub(super) fn number(&mut self, value: i64) {
         if let Some(out) = &mut self.out {
-            encode::integer(out, i64::try_from(value).unwrap_or(i64::MAX));
+            encode::integer(out, value);
         }
     }
 

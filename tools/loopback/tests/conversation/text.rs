@@ -2,11 +2,15 @@
 
 use std::fmt;
 
+use ringwire_codec::resp::{FrameReader, Limits};
+
 /// Bytes with gaps.
 #[derive(Clone)]
 pub(crate) struct Pattern {
     text: String,
     pieces: Vec<Piece>,
+    /// The same as far as versions agree.
+    agreed: Vec<Piece>,
 }
 
 #[derive(Clone)]
@@ -18,49 +22,97 @@ enum Piece {
 
 impl Pattern {
     pub(crate) fn parse(text: &str) -> Self {
+        let pieces = Piece::parse_all(text);
+        let agreed = pieces.iter().map(|piece| match piece {
+            Piece::Literal(literal) => Piece::Literal(without_version(literal)),
+            gap => gap.clone(),
+        });
+        Self { text: text.to_owned(), agreed: agreed.collect(), pieces }
+    }
+
+    /// Whether `bytes` are all of it; unless `exactly`, as far as versions agree.
+    pub(crate) fn matches(&self, bytes: &[u8], exactly: bool) -> bool {
+        if exactly { matches(&self.pieces, bytes) } else { matches(&self.agreed, &without_version(bytes)) }
+    }
+}
+
+impl Piece {
+    fn parse_all(text: &str) -> Vec<Self> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((literal, gap)) = rest.split_once('{') {
-            pieces.push(Piece::Literal(unescape(literal)));
+            pieces.push(Self::Literal(unescape(literal)));
             let (gap, after) = gap.split_once('}').expect("a gap is closed");
             pieces.push(match gap {
-                "n" => Piece::Number,
-                "any" => Piece::Any,
+                "n" => Self::Number,
+                "any" => Self::Any,
                 _ => panic!("what is {{{gap}}}?"),
             });
             rest = after;
         }
-        pieces.push(Piece::Literal(unescape(rest)));
-        Self { text: text.to_owned(), pieces }
+        pieces.push(Self::Literal(unescape(rest)));
+        pieces
     }
+}
 
-    /// Whether `bytes` are all of it.
-    pub(crate) fn matches(&self, bytes: &[u8]) -> bool {
-        let mut rest = bytes;
-        let mut any = false;
-        for piece in &self.pieces {
-            match piece {
-                Piece::Any => any = true,
-                Piece::Number => {
-                    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-                    if digits == 0 {
-                        return false;
-                    }
-                    rest = &rest[digits..];
+fn matches(pieces: &[Piece], bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    let mut any = false;
+    for piece in pieces {
+        match piece {
+            Piece::Any => any = true,
+            Piece::Number => {
+                let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                if digits == 0 {
+                    return false;
                 }
-                Piece::Literal(literal) => {
-                    let at = if std::mem::take(&mut any) {
-                        rest.windows(literal.len()).position(|window| window == literal)
-                    } else {
-                        rest.starts_with(literal).then_some(0)
-                    };
-                    let Some(at) = at else { return false };
-                    rest = &rest[at + literal.len()..];
-                }
+                rest = &rest[digits..];
+            }
+            Piece::Literal(literal) => {
+                let at = if std::mem::take(&mut any) {
+                    rest.windows(literal.len()).position(|window| window == literal)
+                } else {
+                    rest.starts_with(literal).then_some(0)
+                };
+                let Some(at) = at else { return false };
+                rest = &rest[at + literal.len()..];
             }
         }
-        rest.is_empty()
     }
+    rest.is_empty()
+}
+
+/// What versions agree on: errors end behind their codes, and `HELLO` names neither the server nor its modules.
+pub(crate) fn without_version(bytes: &[u8]) -> Vec<u8> {
+    const MODULES: &[u8] = b"$7\r\nmodules\r\n";
+    const VALKEY: &[u8] = b"$6\r\nserver\r\n$6\r\nvalkey\r\n";
+    let mut kept = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let len = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+        let line = &rest[..len];
+        let code = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+        if let Some(list) = rest.strip_prefix(MODULES) {
+            kept.extend_from_slice(&[MODULES, b"*0\r\n"].concat());
+            rest = &list[value_len(list)..];
+        } else if let Some(after) = rest.strip_prefix(VALKEY) {
+            kept.extend_from_slice(b"$6\r\nserver\r\n$5\r\nredis\r\n");
+            rest = after;
+        } else if line.starts_with(b"-") && line.ends_with(b"\r\n") && code.len() < line.len() {
+            kept.extend_from_slice(&[code, b"\r\n"].concat());
+            rest = &rest[len..];
+        } else {
+            kept.extend_from_slice(line);
+            rest = &rest[len..];
+        }
+    }
+    kept
+}
+
+/// The length of the value that `bytes` begin with, or of all of them if it is not whole.
+fn value_len(bytes: &[u8]) -> usize {
+    let mut reader = FrameReader::new(Limits::default());
+    reader.next(bytes).ok().flatten().map_or(bytes.len(), |frame| frame.len())
 }
 
 impl fmt::Display for Pattern {

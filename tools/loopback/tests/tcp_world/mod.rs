@@ -13,7 +13,11 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 /// A running server.
 pub(crate) trait Host {
     fn addr(&self) -> SocketAddr;
-    /// Changes the role, or begins or ends loading.
+    /// As [`World::is_redis_7_0`].
+    fn is_redis_7_0(&self) -> bool {
+        true
+    }
+    /// As [`World::set`].
     fn set(&mut self, what: &str, to: &str);
     /// The output of `CLIENT LIST`, asked for on a connection of its own.
     fn client_list(&mut self) -> String;
@@ -71,6 +75,10 @@ impl<H: Host> TcpWorld<H> {
 }
 
 impl<H: Host> World for TcpWorld<H> {
+    fn is_redis_7_0(&self) -> bool {
+        self.host.is_redis_7_0()
+    }
+
     fn set(&mut self, what: &str, to: &str) {
         self.host.set(what, to);
     }
