@@ -38,17 +38,25 @@ impl Input {
             self.start = 0;
             self.end = 0;
         }
-        let wanted = wanted.max(INPUT_START_LEN);
-        let short = self.bytes.len() - self.end < INPUT_SPACE_MIN || self.start + wanted > self.bytes.len();
-        if short && self.start > 0 {
+        let is_short =
+            self.bytes.len() - self.end < INPUT_SPACE_MIN || self.start + wanted > self.bytes.len();
+        if is_short && self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
         }
+        // Only a frame that does not fit makes it grow, or a driver that receives though it is full.
+        let wanted = wanted.max(INPUT_START_LEN);
         if self.bytes.len() < wanted || self.bytes.len() == self.end {
             self.bytes.resize(wanted.max(self.bytes.len() * 2).next_power_of_two(), 0);
         }
         &mut self.bytes[self.end..]
+    }
+
+    /// Whether there is little space, wherever the unconsumed bytes stand.
+    pub(crate) fn is_full(&self) -> bool {
+        let free = self.bytes.len() - (self.end - self.start);
+        !self.bytes.is_empty() && free < INPUT_SPACE_MIN
     }
 
     /// The driver wrote `n` bytes into the space it was lent.
@@ -71,6 +79,10 @@ impl Input {
 /// byte at most for each byte sent.
 const OUTPUT_COMPACT_MIN: usize = 64 << 10;
 
+/// Address space that an output is given at once: the default credit of a publisher, for each endpoint that has
+/// channels. A larger one grows by doubling when it must, and stays.
+const OUTPUT_RESERVED_MAX: usize = 4 << 20;
+
 /// Bytes that go out, by their position in the stream since the first connection.
 ///
 /// ```text
@@ -91,6 +103,13 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// Makes room for `bytes` that are to be sent, and for as many that are sent and not yet moved out of the way.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        let wanted = bytes.saturating_mul(2).saturating_add(OUTPUT_COMPACT_MIN).min(OUTPUT_RESERVED_MAX);
+        // Where there is no room for it now, it grows when it must.
+        let _ = self.bytes.try_reserve_exact(wanted.saturating_sub(self.bytes.len()));
+    }
+
     /// Where encoders append.
     pub(crate) fn writer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
@@ -176,6 +195,41 @@ mod tests {
         assert!(input.bytes.len() <= 512 << 10, "{}", input.bytes.len());
         input.clear();
         assert_eq!(input.space(0).len(), INPUT_START_LEN);
+    }
+
+    #[test]
+    fn input_is_full_before_it_grows() {
+        let mut input = Input::default();
+        let mut consumed = 0;
+        assert!(!input.is_full(), "there is nothing yet");
+        // The decoder is slower than the network.
+        for _ in 0..100 {
+            while !input.is_full() {
+                let n = input.space(1).len();
+                assert!(n >= INPUT_SPACE_MIN, "{n} bytes are a handful");
+                input.received(n);
+            }
+            input.consume(1_000);
+            consumed += 1_000;
+        }
+        assert_eq!((input.bytes.len(), consumed), (INPUT_START_LEN, 100_000));
+    }
+
+    #[test]
+    fn output_that_was_reserved_does_not_move() {
+        let mut output = Output::default();
+        output.reserve(1_000_000);
+        let place = output.bytes.as_ptr();
+        for _ in 0..10 {
+            while output.unsent().len() < 1_000_000 - 1_000 {
+                output.writer().extend_from_slice(&[7; 1_000]);
+            }
+            output.sent(600_000);
+            output.keep_from(output.sent_to());
+        }
+        assert_eq!(output.bytes.as_ptr(), place);
+        output.reserve(usize::MAX);
+        assert_eq!(output.bytes.capacity(), OUTPUT_RESERVED_MAX);
     }
 
     #[test]

@@ -98,6 +98,11 @@ impl Link {
         !self.is_gone() && !matches!(self.state, State::Idle | State::Waiting { .. })
     }
 
+    /// Whether somebody needs the connection.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.state != State::Idle
+    }
+
     pub(crate) fn is_greeting(&self) -> bool {
         matches!(self.state, State::Greeting { .. })
     }

@@ -12,8 +12,8 @@ pub(crate) use subscribe::SubscribeLane;
 use crate::time::MILLISECOND_NS;
 
 /// Answers or messages decoded for one lane in one [`crate::Core::poll`]: a burst on one connection must not hold
-/// up the others on the shard for more than some tens of microseconds.
-pub(crate) const FRAMES_PER_POLL: usize = 512;
+/// up the others on the shard for more than about ten microseconds.
+pub(crate) const FRAMES_PER_POLL: usize = 128;
 
 /// How often a ready lane looks at its clocks: a quarter of the shortest limit, so that a limit is overrun by a
 /// quarter at most, and no timer is moved per message.

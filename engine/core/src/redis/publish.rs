@@ -33,6 +33,10 @@ const NOT_SENT: u64 = u64::MAX;
 /// Lost entries that are reported in one poll: a lane that dies with a full queue must not hold up its neighbours
 /// on the shard.
 const SETTLE_PER_POLL: usize = 256;
+/// In-flight entries that are made room for at once: the default credit of four publishers, under 4 MiB of address space.
+const ENTRIES_RESERVED_MAX: usize = 4 << 14;
+/// Entries that are no messages: `PING` and `ROLE`, once each.
+const PROBES_MAX: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -139,6 +143,15 @@ impl PublishLane {
 
     pub(crate) fn link_ref(&self) -> &Link {
         &self.link
+    }
+
+    /// Makes room for so many messages and their bytes. That is address space: memory comes with the first use, and
+    /// both queues go back to their beginning whenever they are empty.
+    pub(crate) fn reserve(&mut self, messages: usize, bytes: usize) {
+        let entries = messages.min(ENTRIES_RESERVED_MAX) + PROBES_MAX;
+        // Where there is no room for it now, the queue grows when it must.
+        let _ = self.in_flight.try_reserve_exact(entries.saturating_sub(self.in_flight.len()));
+        self.output.reserve(bytes);
     }
 
     /// Whether an answer is outstanding.
@@ -590,13 +603,22 @@ impl PublishLane {
             // A user may lack the right to ask for the role.
             (Kind::Role, _) => return self.probed(now_ns, Kind::Role),
         };
-        self.in_flight.pop_front();
-        self.sent -= 1;
+        self.pop_answered();
         self.last_answer_ns = now_ns;
         self.counters.in_flight -= 1;
         self.counters.in_flight_bytes -= u64::from(entry.cost);
         self.tell(&entry, now_ns, outcome, reason, detail, outlet);
         Ok(())
+    }
+
+    #[inline]
+    fn pop_answered(&mut self) {
+        self.in_flight.pop_front();
+        self.sent -= 1;
+        if self.in_flight.is_empty() {
+            // Back to the storage's beginning: only what a burst has needed is ever touched, and so is memory.
+            self.in_flight.clear();
+        }
     }
 
     /// A message was answered with an error that is the server's own fault.
@@ -609,8 +631,7 @@ impl PublishLane {
     }
 
     fn probed(&mut self, now_ns: u64, kind: Kind) -> Result<(), LinkError> {
-        self.in_flight.pop_front();
-        self.sent -= 1;
+        self.pop_answered();
         self.last_answer_ns = now_ns;
         self.role_outstanding &= kind != Kind::Role;
         Ok(())
