@@ -46,13 +46,15 @@ impl Breaker {
         }
     }
 
-    /// A message was delivered. What an open breaker still waits for decides nothing.
+    /// A message was delivered. What an open breaker still waits for decides nothing. Answers whether that closed the
+    /// breaker.
     #[inline]
-    pub(crate) fn succeeded(&mut self) {
-        if self.state != BreakerState::Open {
-            self.failures = 0;
-            self.state = BreakerState::Closed;
+    pub(crate) fn succeeded(&mut self) -> bool {
+        if self.state == BreakerState::Open {
+            return false;
         }
+        self.failures = 0;
+        std::mem::replace(&mut self.state, BreakerState::Closed) == BreakerState::HalfOpen
     }
 
     /// A message failed by the server's fault, or was not answered in time. Answers whether that opened the breaker.
@@ -86,10 +88,12 @@ impl Breaker {
         LinkError::BreakerOpen { failures: self.failures, last: self.last.clone() }
     }
 
-    /// The pause is over: the next connection is on trial.
-    pub(crate) fn tried_again(&mut self) {
-        if self.state == BreakerState::Open {
+    /// The next connection is opened: behind a pause it is on trial. Answers whether it is from now on.
+    pub(crate) fn tried_again(&mut self) -> bool {
+        let was_open = self.state == BreakerState::Open;
+        if was_open {
             self.state = BreakerState::HalfOpen;
         }
+        was_open
     }
 }

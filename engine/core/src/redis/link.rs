@@ -56,8 +56,8 @@ pub(crate) struct Link {
     /// Connections that became ready.
     established: u64,
     announced: EndpointState,
-    /// The last error is another than the one that was told.
-    error_changed: bool,
+    /// The last error, or the breaker, is another than the one that was told.
+    is_changed: bool,
     last_error: Option<LinkError>,
     /// The connection is there, and takes no messages: its breaker is about to close it.
     is_held: bool,
@@ -80,7 +80,7 @@ impl Link {
             attempts: 0,
             established: 0,
             announced: EndpointState::Disconnected,
-            error_changed: false,
+            is_changed: false,
             last_error: None,
             is_held: false,
             gone: None,
@@ -214,14 +214,19 @@ impl Link {
     pub(crate) fn examined(&mut self, ailment: Option<LinkError>) {
         if !self.is_held && self.last_error != ailment {
             self.last_error = ailment;
-            self.error_changed = true;
+            self.is_changed = true;
         }
+    }
+
+    /// The breaker changed while the connection did not: that is to be told as well.
+    pub(crate) fn tell_again(&mut self) {
+        self.is_changed = true;
     }
 
     /// The breaker opens: the connection counts as failed until it is closed.
     pub(crate) fn hold(&mut self, error: LinkError) {
         self.is_held = true;
-        self.error_changed = true;
+        self.is_changed = true;
         self.last_error = Some(error);
     }
 
@@ -250,7 +255,7 @@ impl Link {
         self.attempts = self.attempts.saturating_add(1);
         self.state = State::Waiting { until_ns: now_ns + pause_ns.unwrap_or(delay) };
         self.is_held = false;
-        self.error_changed |= self.last_error.as_ref() != Some(&error);
+        self.is_changed |= self.last_error.as_ref() != Some(&error);
         self.last_error = Some(error);
         self.gone = None;
         self.handshake = None;
@@ -282,10 +287,10 @@ impl Link {
         if state != self.announced {
             self.announced = state;
             self.since_ns = now_ns;
-        } else if !self.error_changed {
+        } else if !self.is_changed {
             return;
         }
-        self.error_changed = false;
+        self.is_changed = false;
         outlet.state(self.connection.endpoint(), self.connection.role(), state);
     }
 

@@ -443,7 +443,9 @@ impl PublishLane {
         if !self.link.is_ready() {
             match self.link.due(now_ns, settings) {
                 Due::Connect => {
-                    self.breaker.tried_again();
+                    if self.breaker.tried_again() {
+                        self.link.tell_again();
+                    }
                     outlet.connect(self.link.connection);
                 }
                 Due::GiveUp(error) => return Err(error),
@@ -572,7 +574,9 @@ impl PublishLane {
         let (outcome, reason, detail) = match (entry.kind, answer) {
             (Kind::Message, Answer::Integer(receivers)) if receivers >= 0 => {
                 self.counters.delivered += 1;
-                self.breaker.succeeded();
+                if self.breaker.succeeded() {
+                    self.link.tell_again();
+                }
                 (Outcome::Delivered, Reason::None, receivers_detail(receivers as u64))
             }
             (Kind::Message, Answer::Error { detail, is_servers_fault, words }) => {
