@@ -1,7 +1,7 @@
 //! A plain client: one blocking socket, commands out, frames in. It shares only the codec with what is tested.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use ringwire_codec::resp::{self, Frame, FrameReader, Limits, Token};
 
@@ -21,7 +21,16 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(server: &Server) -> Self {
-        let stream = TcpStream::connect(server.addr()).expect("the server takes connections");
+        Self::to(server.addr())
+    }
+
+    /// Connects where the server takes connections of tests alone.
+    pub(crate) fn connect_apart(server: &Server) -> Self {
+        Self::to(server.addr_apart())
+    }
+
+    fn to(addr: SocketAddr) -> Self {
+        let stream = TcpStream::connect(addr).expect("the server takes connections");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket takes a timeout");
         stream.set_nodelay(true).expect("a socket takes an option");
         Self { stream, reader: FrameReader::new(Limits::default()), received: Vec::new(), taken: 0 }
@@ -77,6 +86,11 @@ impl Client {
     pub(crate) fn close(&self) {
         let _ = self.stream.shutdown(Shutdown::Both);
     }
+}
+
+/// The bytes of a frame that is one text.
+pub(crate) fn words_of(frame: &Frame<'_>) -> Vec<u8> {
+    frame.head().bytes().unwrap_or_default().to_vec()
 }
 
 /// A frame in words.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use ringwire::{Channel, Engine, Outcome, Publisher, Refusal, Report, Reports};
+use ringwire::{Channel, Engine, Outcome, Publisher, Refusal, Report, Reports, monotonic_ns};
 
 use crate::journal::Seen;
 use crate::patience::until;
@@ -126,7 +126,8 @@ impl Source {
         match self.publisher.publish(&self.channels[channel], payload) {
             Ok(sequence) => {
                 assert_eq!(sequence, number, "sequences are dense");
-                self.ledger.entries.push(Entry { channel, verdict: None });
+                let accepted_ns = monotonic_ns();
+                self.ledger.entries.push(Entry { channel, verdict: None, accepted_ns, settled_ns: 0 });
                 self.progress.accepted.store(number + 1, Ordering::Relaxed);
             }
             // A load does not wait: what is refused is not said.
@@ -152,6 +153,11 @@ const NUMBER_LEN: usize = 8;
 /// What a payload consists of behind its number.
 const FILLER: u8 = 0x5a;
 
+/// The shortest payload of message `number`.
+pub(crate) fn numbered(number: u64) -> [u8; NUMBER_LEN] {
+    number.to_le_bytes()
+}
+
 /// Number of a message, from its payload, which has to be whole.
 pub(crate) fn number(payload: &[u8]) -> u64 {
     let (number, filler) = payload.split_at(NUMBER_LEN);
@@ -163,6 +169,9 @@ pub(crate) fn number(payload: &[u8]) -> u64 {
 struct Entry {
     channel: usize,
     verdict: Option<Outcome>,
+    accepted_ns: u64,
+    /// When the shard learnt of its outcome.
+    settled_ns: u64,
 }
 
 /// Every accepted message and its outcome.
@@ -182,6 +191,7 @@ impl Ledger {
             "message {} has two outcomes",
             report.sequence
         );
+        entry.settled_ns = report.at_ns;
         self.seen_reports += 1;
     }
 
@@ -189,18 +199,35 @@ impl Ledger {
         self.entries.iter().filter(|entry| entry.verdict == Some(outcome)).count() as u64
     }
 
+    /// When the first message was delivered that was accepted at `since_ns` or later.
+    pub(crate) fn first_delivery_ns(&self, since_ns: u64) -> Option<u64> {
+        let later = self.entries.iter().filter(|entry| entry.accepted_ns >= since_ns);
+        later.filter(|entry| entry.verdict == Some(Outcome::Delivered)).map(|entry| entry.settled_ns).min()
+    }
+
+    /// Messages that were delivered from `since_ns` to `until_ns`.
+    pub(crate) fn delivered_within(&self, since_ns: u64, until_ns: u64) -> u64 {
+        let within = self.entries.iter().filter(|entry| (since_ns..until_ns).contains(&entry.settled_ns));
+        within.filter(|entry| entry.verdict == Some(Outcome::Delivered)).count() as u64
+    }
+
+    /// This load's own messages, among those of others.
+    fn own<'a>(&self, record: &'a [Seen]) -> impl Iterator<Item = &'a Seen> {
+        record.iter().filter(|seen| self.names.contains(&seen.channel.as_str()))
+    }
+
     fn outcome(&self, number: u64) -> Outcome {
         self.entries[number as usize].verdict.expect("it has an outcome")
     }
 
-    /// Judges a record, the parts of which are each without a known interruption: one for each life of a server, or
+    /// Judges a record, in which other loads' messages may stand as well, and the parts of which are each without a known interruption: one for each life of a server, or
     /// between two gaps. Each message once, in order on its channel, never one that was *not sent*; and within a
     /// channel's part nothing is missing that was *delivered*.
     pub(crate) fn judge(&self, parts: &[Vec<Seen>]) {
         assert!(self.entries.iter().all(|entry| entry.verdict.is_some()), "each message has an outcome");
         let mut last: Vec<Option<u64>> = vec![None; self.names.len()];
         for part in parts {
-            for seen in part {
+            for seen in self.own(part) {
                 let number = seen.number;
                 let channel = self.entries[number as usize].channel;
                 assert_eq!(self.names[channel], seen.channel, "message {number} came on another channel");
@@ -230,7 +257,7 @@ impl Ledger {
     /// Every message that was *delivered* is in `record`.
     pub(crate) fn assert_all_delivered_seen(&self, record: &[Seen]) {
         let mut was_seen = vec![false; self.entries.len()];
-        for seen in record {
+        for seen in self.own(record) {
             was_seen[seen.number as usize] = true;
         }
         for (number, was_seen) in was_seen.iter().enumerate() {
@@ -238,4 +265,34 @@ impl Ledger {
             assert!(*was_seen || !delivered, "message {number} was delivered and not seen");
         }
     }
+
+    /// Every message that was *delivered* is in the record of the server's life in which it was; but for those behind
+    /// the last line of a life, which the server was killed before it could write. Answers how many those are.
+    pub(crate) fn assert_seen_but_for_tails(&self, lives: &[Life]) -> u64 {
+        let mut was_seen = vec![false; self.entries.len()];
+        let mut last = vec![None; lives.len()];
+        for (life, last) in lives.iter().zip(&mut last) {
+            for seen in self.own(&life.record) {
+                was_seen[seen.number as usize] = true;
+                *last = (*last).max(Some(seen.number));
+            }
+        }
+        let mut unwritten = 0;
+        for (number, entry) in (0..).zip(&self.entries) {
+            if entry.verdict == Some(Outcome::Delivered) && !was_seen[number as usize] {
+                let life = lives.partition_point(|life| life.began_ns <= entry.settled_ns) - 1;
+                assert!(last[life] < Some(number), "message {number} was delivered and not executed");
+                assert!(life + 1 < lives.len(), "message {number} was delivered, and its server not killed");
+                unwritten += 1;
+            }
+        }
+        unwritten
+    }
+}
+
+/// What a server executed from its start to its end.
+pub(crate) struct Life {
+    /// When the engine could reach it.
+    pub(crate) began_ns: u64,
+    pub(crate) record: Vec<Seen>,
 }

@@ -5,26 +5,34 @@
 //!        │                                               ▲          │
 //!        ├── engine under test ── publishes, subscribes ─┘          │
 //!        ├── redis-cli and plain sockets ── judges ─────────────────┤
-//!        └── journal: a plain subscriber that saw what was executed ┘
+//!        └── monitor, journal: they saw what was executed ──────────┘
 //! ```
 //!
-//! Each test has a server of its own, so they run side by side. `redis-server` and `redis-cli` 6.2 or later come from
+//! Each test has a server of its own, so they run side by side. `redis-server` and `redis-cli` 7.0 or later come from
 //! `PATH`; nothing is skipped where they are missing: the tests fail and name them.
 
 mod access;
 mod addresses;
+mod breaker;
 mod client;
+mod demote;
 mod globs;
+mod hosts;
 mod journal;
 mod kill;
 mod lanes;
 mod late;
+mod line;
 mod load;
+mod monitor;
+mod nonsense;
 mod patience;
+mod pause;
 mod probes;
 mod protocol;
 mod proxy;
 mod pubsub;
 mod server;
 mod stall;
+mod turned_away;
 mod witness;

@@ -1,5 +1,5 @@
 //! A network between the engine and its server that can hold bytes back, and deliver them when nobody expects them
-//! any more.
+//! any more; or put words into the server's mouth.
 //!
 //! ```text
 //!   engine ── connection 0 ──► held in memory ───╮ release
@@ -16,9 +16,28 @@ use crate::patience::PATIENCE;
 use crate::server::Server;
 
 const PIECE_LEN: usize = 64 << 10;
+/// What the engine's messages begin with; it is sent in one piece while nothing else is under way.
+const PUBLISH: &[u8] = b"PUBLISH";
+
+/// What the network says in the server's name: once, on one connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Forgery {
+    /// On a new connection, before anything else.
+    Greeting(&'static [u8]),
+    /// Instead of the answer to the first `PUBLISH`; then it ends the connection.
+    Answer(&'static [u8]),
+    /// Behind the answer to the first `PUBLISH`; then it ends the connection.
+    Extra(&'static [u8]),
+}
 
 #[derive(Default)]
 struct State {
+    /// Not told yet.
+    forgery: Option<Forgery>,
+    /// It was told, and what connects now is kept waiting.
+    is_exposed: bool,
+    /// Connections that have carried a `PUBLISH` since there was a forgery.
+    published: HashSet<u64>,
     accepted: u64,
     /// Connections either side of which is still open.
     open: HashSet<u64>,
@@ -49,7 +68,11 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn before(server: &Server) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port is free");
+        Self::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port is free"), server)
+    }
+
+    /// As [`Proxy::before`], where somebody listens already.
+    pub(crate) fn on(listener: TcpListener, server: &Server) -> Self {
         let addr = listener.local_addr().expect("it has an address");
         let shared = Arc::new(Shared::default());
         let accepting = thread::spawn({
@@ -61,6 +84,17 @@ impl Proxy {
 
     pub(crate) fn url(&self) -> String {
         format!("redis://{}", self.addr)
+    }
+
+    /// Tells `forgery` at its first opportunity, and keeps waiting who connects after that.
+    pub(crate) fn forge(&self, forgery: Forgery) {
+        self.shared.state().forgery = Some(forgery);
+    }
+
+    /// Lets in who was kept waiting.
+    pub(crate) fn be_honest(&self) {
+        self.shared.state().is_exposed = false;
+        self.shared.changed.notify_all();
     }
 
     /// From now on, what the connections of this moment send stays here. New ones pass.
@@ -102,7 +136,9 @@ impl Drop for Proxy {
 
 fn accept(listener: &TcpListener, server: SocketAddr, shared: &Arc<Shared>) {
     for client in listener.incoming() {
-        let mut state = shared.state();
+        let is_kept_waiting = |state: &mut State| state.is_exposed && !state.is_closing;
+        let state = shared.changed.wait_while(shared.state(), is_kept_waiting);
+        let mut state = state.expect("no thread of the proxy panics");
         if state.is_closing {
             return;
         }
@@ -119,7 +155,7 @@ fn accept(listener: &TcpListener, server: SocketAddr, shared: &Arc<Shared>) {
                 let shared = shared.clone();
                 move || pump_up(id, client_in, upstream_out, &shared)
             });
-            pump_down(upstream, client);
+            pump_down(id, upstream, client, &shared);
             let _ = up.join();
             shared.state().open.remove(&id);
             shared.changed.notify_all();
@@ -138,6 +174,9 @@ fn pump_up(id: u64, mut client: TcpStream, mut upstream: TcpStream, shared: &Sha
             break;
         }
         let mut state = shared.state();
+        if state.forgery.is_some() && piece[..n].windows(PUBLISH.len()).any(|window| window == PUBLISH) {
+            state.published.insert(id);
+        }
         if id < state.held_below {
             held.extend_from_slice(&piece[..n]);
             state.held_bytes += n;
@@ -157,12 +196,36 @@ fn pump_up(id: u64, mut client: TcpStream, mut upstream: TcpStream, shared: &Sha
 }
 
 /// From the server to the engine, for as long as the server speaks: the engine may be gone.
-fn pump_down(mut upstream: TcpStream, mut client: TcpStream) {
+fn pump_down(id: u64, mut upstream: TcpStream, mut client: TcpStream, shared: &Shared) {
     let mut piece = vec![0; PIECE_LEN];
+    if let Some(Forgery::Greeting(text)) = forgery_of(id, shared) {
+        let _ = client.write_all(text);
+    }
     while let Ok(n) = upstream.read(&mut piece)
         && n > 0
     {
-        let _ = client.write_all(&piece[..n]);
+        let forged = match forgery_of(id, shared) {
+            Some(Forgery::Answer(text)) => text.to_vec(),
+            Some(Forgery::Extra(text)) => [&piece[..n], text].concat(),
+            Some(Forgery::Greeting(_)) | None => {
+                let _ = client.write_all(&piece[..n]);
+                continue;
+            }
+        };
+        let _ = client.write_all(&forged);
+        break;
     }
     let _ = client.shutdown(Shutdown::Both);
+}
+
+/// What is to be told on a connection now, if anything is: taken by who asks.
+fn forgery_of(id: u64, shared: &Shared) -> Option<Forgery> {
+    let mut state = shared.state();
+    let is_due = match state.forgery {
+        Some(Forgery::Greeting(_)) => true,
+        Some(Forgery::Answer(_) | Forgery::Extra(_)) => state.published.contains(&id),
+        None => false,
+    };
+    state.is_exposed |= is_due;
+    if is_due { state.forgery.take() } else { None }
 }

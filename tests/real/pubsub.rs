@@ -3,12 +3,13 @@
 use std::io::Read;
 use std::process::{Child, Stdio};
 
-use ringwire::{Channel, Config, Engine, Event, GapReason, Outcome, Publisher, Refusal, Reports, Subscriber};
+use ringwire::{Event, GapReason, HostKind, Outcome, Refusal};
 
+use crate::hosts::{main_at, on_both};
+use crate::line::{CHANNEL, Line};
 use crate::patience::{PATIENCE, until};
 use crate::server::Server;
 
-const CHANNEL: &str = "fx.eurusd";
 /// The longest payload: a quarter of the publisher's ring (1 MiB), and room for the frame's head.
 const LARGE: usize = (1 << 20) - 1024;
 
@@ -25,31 +26,21 @@ fn payloads() -> Vec<Vec<u8>> {
 
 struct Wire {
     server: Server,
-    engine: Engine,
-    channel: Channel,
-    publisher: Publisher,
-    reports: Reports,
-    subscriber: Subscriber,
+    line: Line,
 }
 
 impl Wire {
-    fn up() -> Self {
+    fn up(host: HostKind) -> Self {
         let server = Server::start();
-        let engine = Engine::start(Config::new().redis("main", &server.url()).expect("the url is one"))
-            .expect("the engine starts");
-        let channel = engine.channel(CHANNEL).expect("a channel opens");
-        let (publisher, reports) = engine.publisher().expect("a publisher opens");
-        let mut subscriber = engine.subscriber().expect("a subscriber opens");
-        subscriber.subscribe(CHANNEL).expect("a subscription opens");
-        assert!(engine.wait_ready(PATIENCE), "{:?}", engine.status());
-        Self { server, engine, channel, publisher, reports, subscriber }
+        let line = Line::up(main_at(host, &server.url(), ""));
+        Self { server, line }
     }
 
     /// What our subscriber receives, until it has `count` messages.
     fn receive(&mut self, count: usize) -> Vec<Vec<u8>> {
         let mut got = Vec::new();
         until("messages", || {
-            self.subscriber.poll(usize::MAX, |delivery| match delivery.event {
+            self.line.subscriber.poll(usize::MAX, |delivery| match delivery.event {
                 Event::Message { channel, payload } => {
                     assert_eq!(channel, CHANNEL.as_bytes());
                     got.push(payload.to_vec());
@@ -94,64 +85,70 @@ impl Drop for CliSubscriber {
 
 #[test]
 fn a_redis_cli_sees_each_payload_in_order() {
-    let mut wire = Wire::up();
-    let mut cli = CliSubscriber::start(&wire.server);
-    let payloads = payloads();
-    for (number, payload) in (0..).zip(&payloads) {
-        assert_eq!(wire.publisher.publish(&wire.channel, payload), Ok(number));
-    }
-    for payload in &payloads {
-        let printed = [b"message\n", CHANNEL.as_bytes(), b"\n", payload, b"\n"].concat();
-        cli.expect(&printed);
-    }
-    let mut sequences = Vec::new();
-    until("the reports", || {
-        wire.reports.poll(usize::MAX, |report| {
-            assert_eq!((report.outcome, report.receivers()), (Outcome::Delivered, 2), "redis-cli and we");
-            sequences.push(report.sequence);
+    on_both(|host| {
+        let mut wire = Wire::up(host);
+        let mut cli = CliSubscriber::start(&wire.server);
+        let payloads = payloads();
+        for (number, payload) in (0..).zip(&payloads) {
+            assert_eq!(wire.line.publish(payload), Ok(number));
+        }
+        for payload in &payloads {
+            let printed = [b"message\n", CHANNEL.as_bytes(), b"\n", payload, b"\n"].concat();
+            cli.expect(&printed);
+        }
+        let mut sequences = Vec::new();
+        until("the reports", || {
+            wire.line.reports.poll(usize::MAX, |report| {
+                assert_eq!((report.outcome, report.receivers()), (Outcome::Delivered, 2), "redis-cli and we");
+                sequences.push(report.sequence);
+            });
+            sequences.len() == payloads.len()
         });
-        sequences.len() == payloads.len()
+        assert!(sequences.is_sorted());
+        assert_eq!(wire.receive(payloads.len()), payloads);
+        let report = wire.line.engine.shutdown(PATIENCE);
+        assert!(report.flushed, "{report:?}");
     });
-    assert!(sequences.is_sorted());
-    assert_eq!(wire.receive(payloads.len()), payloads);
-    let report = wire.engine.shutdown(PATIENCE);
-    assert!(report.flushed, "{report:?}");
 }
 
 #[test]
 fn what_a_redis_cli_publishes_arrives() {
-    let mut wire = Wire::up();
-    let payloads = payloads();
-    for payload in &payloads {
-        assert_eq!(wire.server.cli_with_input(&["PUBLISH", CHANNEL], payload), b"1");
-    }
-    assert_eq!(wire.receive(payloads.len()), payloads);
+    on_both(|host| {
+        let mut wire = Wire::up(host);
+        let payloads = payloads();
+        for payload in &payloads {
+            assert_eq!(wire.server.cli_with_input(&["PUBLISH", CHANNEL], payload), b"1");
+        }
+        assert_eq!(wire.receive(payloads.len()), payloads);
+    });
 }
 
 #[test]
 fn the_longest_payload_arrives_or_is_told_as_a_gap() {
-    let mut wire = Wire::up();
-    let max = match wire.publisher.publish(&wire.channel, &vec![b'x'; 2 * LARGE]) {
-        Err(Refusal::TooLong { max }) => max,
-        other => panic!("{other:?}"),
-    };
-    assert!(max >= LARGE);
-    let longest = vec![b'y'; max];
-    assert_eq!(wire.publisher.publish(&wire.channel, &longest), Ok(0));
-    until("the report", || {
-        wire.reports.poll(1, |report| {
-            assert_eq!((report.outcome, report.receivers()), (Outcome::Delivered, 1));
-        }) == 1
-    });
-    // A delivery has a longer head than a frame, so the same length may be too much for the subscriber's ring.
-    let mut is_told = false;
-    until("the message, or the gap", || {
-        wire.subscriber.poll(usize::MAX, |delivery| match delivery.event {
-            Event::Message { payload, .. } => is_told = payload == longest,
-            Event::Gap { reason, lost } => is_told = (reason, lost) == (GapReason::TOO_LONG, 1),
-            Event::Subscribed => {}
-            Event::Refused { error } => panic!("{}", error.escape_ascii()),
+    on_both(|host| {
+        let mut wire = Wire::up(host);
+        let max = match wire.line.publish(&vec![b'x'; 2 * LARGE]) {
+            Err(Refusal::TooLong { max }) => max,
+            other => panic!("{other:?}"),
+        };
+        assert!(max >= LARGE);
+        let longest = vec![b'y'; max];
+        assert_eq!(wire.line.publish(&longest), Ok(0));
+        until("the report", || {
+            wire.line.reports.poll(1, |report| {
+                assert_eq!((report.outcome, report.receivers()), (Outcome::Delivered, 1));
+            }) == 1
         });
-        is_told
+        // A delivery has a longer head than a frame, so the same length may be too much for the subscriber's ring.
+        let mut is_told = false;
+        until("the message, or the gap", || {
+            wire.line.subscriber.poll(usize::MAX, |delivery| match delivery.event {
+                Event::Message { payload, .. } => is_told = payload == longest,
+                Event::Gap { reason, lost } => is_told = (reason, lost) == (GapReason::TOO_LONG, 1),
+                Event::Subscribed => {}
+                Event::Refused { error } => panic!("{}", error.escape_ascii()),
+            });
+            is_told
+        });
     });
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use ringwire::monotonic_ns;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::Client;
@@ -18,8 +19,14 @@ const PORTS_FROM: u16 = 20_000;
 const PORTS: u16 = 12_000;
 /// Another process may take a port between our look at it and the server's: then there is the next one.
 const START_ATTEMPTS: usize = 20;
-/// What the server says when it takes connections.
+/// What the server says when it takes connections and has its data.
 const READY: &str = "Ready to accept connections";
+/// What it says when it has its port, and begins to load its data.
+const INITIALIZED: &str = "Server initialized";
+/// Where tests reach a server that the engine cannot reach yet; all of 127/8 is this machine.
+const APART: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// Where a server listens: apart, and where the engine looks for it.
+const EVERYWHERE: [&str; 2] = ["127.0.0.2", "127.0.0.1"];
 /// Before Redis 7.0 `DEBUG` is always allowed, and this option is unknown.
 const ENABLE_DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
 
@@ -45,7 +52,7 @@ impl Server {
             let folder = std::env::temp_dir().join(format!("ringwire-real-{}-{port}", std::process::id()));
             fs::create_dir_all(&folder).expect("a temporary folder can be made");
             let mut server = Self { process: None, port, folder, options: options.clone() };
-            match server.launch() {
+            match server.launch(&EVERYWHERE, READY) {
                 Ok(()) => return server,
                 Err(words) => log = words,
             }
@@ -56,11 +63,12 @@ impl Server {
         panic!("redis-server does not start: {log}");
     }
 
-    fn launch(&mut self) -> Result<(), String> {
+    fn launch(&mut self, places: &[&str], words: &str) -> Result<(), String> {
         let path = self.folder.join("log");
         let log = File::create(&path).expect("a log file can be made");
         let child = Command::new("redis-server")
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"])
+            .args(["--port", &self.port.to_string(), "--daemonize", "no", "--bind"])
+            .args(places)
             .args(["--save", "", "--appendonly", "no", "--unixsocket"])
             .arg(self.socket())
             .arg("--dir")
@@ -70,20 +78,20 @@ impl Server {
             .stdout(log.try_clone().expect("a file can be had twice"))
             .stderr(log)
             .spawn()
-            .expect("these tests need redis-server 6.2 or later on PATH (apt-get install redis-server)");
+            .expect("these tests need redis-server 7.0 or later on PATH (apt-get install redis-server)");
         let mut exit = None;
         let child = self.process.insert(child);
         let said = || fs::read_to_string(&path).unwrap_or_default();
         until("redis-server", || {
             exit = child.try_wait().expect("a child can be asked");
-            exit.is_some() || said().contains(READY)
+            exit.is_some() || said().contains(words)
         });
         if let Some(status) = exit {
             self.process = None;
             return Err(format!("{status}: {}", said()));
         }
         // Any answer will do: with a password it is an error.
-        Client::connect(self).ask(&["PING"]);
+        Client::connect_apart(self).ask(&["PING"]);
         Ok(())
     }
 
@@ -93,6 +101,11 @@ impl Server {
 
     pub(crate) fn addr(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Where tests alone connect.
+    pub(crate) fn addr_apart(&self) -> SocketAddr {
+        (APART, self.port).into()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -118,7 +131,27 @@ impl Server {
     /// Starts it again where it was. It remembers nothing.
     pub(crate) fn restart(&mut self) {
         assert!(self.process.is_none(), "it was killed before");
-        self.launch().expect("it starts again on its own port");
+        self.launch(&EVERYWHERE, READY).expect("it starts again on its own port");
+    }
+
+    /// Starts it again with further options, and waits for no more than its port: it may still be loading.
+    pub(crate) fn restart_loading(&mut self, options: &[&str]) {
+        assert!(self.process.is_none(), "it was killed before");
+        self.options.extend(options.iter().map(|option| (*option).to_owned()));
+        self.launch(&EVERYWHERE, INITIALIZED).expect("it starts again on its own port");
+    }
+
+    /// Starts it again where the engine does not look for it: see [`Server::let_in`].
+    pub(crate) fn restart_apart(&mut self) {
+        assert!(self.process.is_none(), "it was killed before");
+        self.launch(&EVERYWHERE[..1], READY).expect("it starts again on its own port");
+    }
+
+    /// Lets the engine in, and answers when a plain client had its first answer (as [`monotonic_ns`] gives it).
+    pub(crate) fn let_in(&self) -> u64 {
+        Client::connect_apart(self).order(&["CONFIG", "SET", "bind", &EVERYWHERE.join(" ")]);
+        assert_eq!(Client::connect(self).ask(&["PING"]), "PONG");
+        monotonic_ns()
     }
 
     /// Stops it in its tracks: the kernel keeps taking connections and bytes for it.
@@ -187,7 +220,7 @@ pub(crate) fn free_port() -> u16 {
     for _ in 0..PORTS {
         let number = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
         let port = PORTS_FROM + number % PORTS;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if [Ipv4Addr::LOCALHOST, APART].iter().all(|ip| TcpListener::bind((*ip, port)).is_ok()) {
             return port;
         }
     }

@@ -6,10 +6,9 @@
 //!   server goes on; engine ──► CLIENT KILL old, then new messages
 //! ```
 
-use std::time::Duration;
+use ringwire::{EndpointState, Engine, GapReason, HostKind, Outcome};
 
-use ringwire::{Config, EndpointState, Engine, GapReason, Outcome, RedisTimeouts, Route, WhenDown};
-
+use crate::hosts::{main_at, on_both};
 use crate::journal::Journal;
 use crate::load::{Load, Plan};
 use crate::patience::{PATIENCE, until};
@@ -19,51 +18,53 @@ use crate::witness::Witness;
 const CHANNELS: &[&str] = &["fx.eurusd", "xbt"];
 /// Large messages, so that the sockets' buffers fill and most of what was sent waits on our side.
 const PLAN: Plan = Plan { channels: CHANNELS, rate: Some(3_000), payload_len: 16 << 10 };
-const CREDIT_MESSAGES: u32 = 4_096;
-const CREDIT_BYTES: u32 = 64 << 20;
-/// All of the credit at once: what was buffered comes in one burst.
-const SUBSCRIBER_RING_BYTES: usize = 128 << 20;
-const MESSAGES_BEFORE: u64 = 1_000;
-const MESSAGES_AFTER: u64 = 1_000;
-/// Short, so that the stop need not last long.
-const TIMEOUTS: RedisTimeouts = RedisTimeouts {
-    connect: Duration::from_millis(500),
-    reply: Duration::from_millis(500),
-    ping_interval: Duration::from_millis(100),
-};
+/// The subscriber's ring holds all of the credit at once: what was buffered comes in one burst.
+const ENGINE: &str = "[engine]
+credit_messages = 4096
+credit_bytes = 67108864
+subscriber_ring_bytes = 134217728
+";
+/// What has to be delivered before each stop, and after it.
+const MESSAGES: u64 = 1_000;
+/// Short, so that the stops need not last long.
+const TIMEOUTS: &str = "connect_timeout_ms = 500\nreply_timeout_ms = 500\nping_interval_ms = 100\n";
+/// Stops of one server.
+const STOPS: usize = 2;
 
 #[test]
 fn nothing_executes_late_or_twice_when_rejecting() {
-    stand_still(WhenDown::Reject);
+    on_both(|host| stand_still(host, "reject"));
 }
 
 #[test]
 fn nothing_executes_late_or_twice_when_buffering() {
-    stand_still(WhenDown::Buffer);
+    on_both(|host| stand_still(host, "buffer"));
 }
 
-fn stand_still(when_down: WhenDown) {
+fn stand_still(host: HostKind, when_down: &str) {
     let server = Server::start();
-    let config = Config::new().redis_with("main", &server.url(), TIMEOUTS).expect("the url is one");
-    let config = config.route(Route::new("*").to("main").when_down(when_down));
-    let config = config.credit(CREDIT_MESSAGES, CREDIT_BYTES).subscriber_ring_bytes(SUBSCRIBER_RING_BYTES);
-    let engine = Engine::start(config).expect("the engine starts");
+    let route = format!("[[route]]\nchannels = '*'\nto = ['main']\nwhen_down = '{when_down}'\n");
+    let lines = [TIMEOUTS, &route, ENGINE].concat();
+    let engine = Engine::start(main_at(host, &server.url(), &lines)).expect("the engine starts");
     let witness = Witness::start(&engine, CHANNELS);
     let journal = Journal::open(&server, CHANNELS);
     assert!(engine.wait_ready(PATIENCE), "{:?}", engine.status());
     let load = Load::start(&engine, PLAN);
-    load.progress.await_delivered(MESSAGES_BEFORE);
-    server.pause();
-    until("unknown outcomes", || load.progress.unknown() > 0);
-    until("both lanes to notice", || {
-        let status = &engine.status()[0];
-        [status.publish.state, status.subscribe.state]
-            .iter()
-            .all(|state| *state == EndpointState::Reconnecting)
-    });
-    server.resume();
-    load.progress.await_delivered(MESSAGES_AFTER);
-    assert!(engine.wait_ready(PATIENCE), "{:?}", engine.status());
+    for _ in 0..STOPS {
+        load.progress.await_delivered(MESSAGES);
+        let unknown_before = load.progress.unknown();
+        server.pause();
+        until("unknown outcomes", || load.progress.unknown() > unknown_before);
+        until("both lanes to notice", || {
+            let status = &engine.status()[0];
+            [status.publish.state, status.subscribe.state]
+                .iter()
+                .all(|state| *state == EndpointState::Reconnecting)
+        });
+        server.resume();
+        load.progress.await_delivered(MESSAGES);
+        assert!(engine.wait_ready(PATIENCE), "{:?}", engine.status());
+    }
     let ledger = load.finish();
     // Its connection stood through it all: it saw everything that was ever executed, in the order of execution.
     let record = journal.close();
@@ -77,5 +78,5 @@ fn stand_still(when_down: WhenDown) {
     }
     let counters = engine.status()[0].counters;
     assert_eq!((counters.in_flight, counters.unfenced), (0, 0));
-    assert!(counters.reconnects >= 2, "both lanes: {counters:?}");
+    assert!(counters.reconnects >= 2 * STOPS as u64, "both lanes: {counters:?}");
 }

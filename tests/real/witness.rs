@@ -63,7 +63,10 @@ impl Witness {
     /// Waits until it has received `count` more messages.
     pub(crate) fn await_messages(&self, count: u64) {
         let goal = self.count.load(Ordering::Relaxed) + count;
-        until("messages to arrive", || self.count.load(Ordering::Relaxed) >= goal);
+        until("messages to arrive", || {
+            assert!(!self.thread.is_finished(), "the witness has found something wrong");
+            self.count.load(Ordering::Relaxed) >= goal
+        });
     }
 
     /// Ends behind everything that `server` has executed so far, and answers what was told.
