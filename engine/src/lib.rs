@@ -56,7 +56,7 @@ mod status;
 mod subscriber;
 
 pub use channel::Channel;
-pub use config::{Config, ConfigError, HostKind, IdleStrategy, RedisTimeouts, Route, WhenDown};
+pub use config::{Config, ConfigError, HostKind, IdleStrategy, RedisOptions, Route, Settings, WhenDown};
 pub use engine::{Engine, OpenError, ShutdownReport, StartError};
 pub use host_shard::{HostShard, Progress};
 pub use publisher::{Claim, Message, Publisher, Refusal};

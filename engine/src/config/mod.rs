@@ -1,20 +1,41 @@
-//! What an engine is made of: endpoints, routes and how its shards run. From a builder or from TOML, checked once.
+//! What an engine is made of: endpoints, routes and how its shards run. From a builder ([`Config`]), or from a file, the
+//! environment and the command line ([`Settings`]); checked once.
 
-mod file;
+mod address;
+mod build;
+mod document;
+mod error;
+mod foreign;
+mod kind;
+mod layers;
+mod nearest;
+mod redis;
+mod reference;
+mod settings;
+mod show;
 mod url;
+mod value;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::time::Duration;
+use std::path::Path;
 
 pub use ringwire_core::WhenDown;
 use ringwire_core::channel::{LEGS_MAX, NAME_LEN_MAX};
-use ringwire_core::{EndpointId, Leg, RedisSettings, Source, glob_match};
+use ringwire_core::{EndpointId, Leg, Source, glob_match};
 pub use ringwire_shards::host::HostKind;
 pub use ringwire_shards::idle::IdleStrategy;
 
+pub use error::ConfigError;
+pub use layers::{FILE_BYTES_MAX, Settings};
+pub use redis::RedisOptions;
+pub use reference::reference;
+
+use kind::Setting;
+pub(crate) use redis::Endpoint;
+use settings::{ENDPOINT, ENGINE, ROUTE};
 pub(crate) use url::Location;
-use url::RedisUrl;
+use url::{RedisUrl, masked};
+use value::Value;
 
 /// A publisher's ring on each shard, in bytes. The largest message is a quarter of it: 1 MiB.
 pub const DEFAULT_RING_BYTES: usize = 4 << 20;
@@ -24,10 +45,11 @@ pub const DEFAULT_SUBSCRIBER_RING_BYTES: usize = 4 << 20;
 pub const DEFAULT_CREDIT_MESSAGES: u32 = 1 << 14;
 /// Bytes that one publisher may have without an outcome, for each shard and endpoint.
 pub const DEFAULT_CREDIT_BYTES: u32 = 4 << 20;
-/// More shards than this do not fit a machine that we know.
-const SHARDS_MAX: usize = 256;
 /// As many endpoints as one engine serves: each has two connections on each shard.
 const ENDPOINTS_MAX: usize = 100;
+/// Names are for people, and part of variables' names.
+const ENDPOINT_NAME_LEN_MAX: usize = 64;
+const ENDPOINT_NAME_EXPECTED: &str = "expected an endpoint's name of 1 to 64 letters, digits, - or _";
 
 /// The configuration of an [`crate::Engine`].
 ///
@@ -47,14 +69,8 @@ pub struct Config {
     pub(crate) subscriber_ring_bytes: usize,
     pub(crate) credit_messages: u32,
     pub(crate) credit_bytes: u32,
-}
-
-/// One named Redis.
-#[derive(Clone, Debug)]
-pub(crate) struct Endpoint {
-    pub(crate) name: String,
-    pub(crate) location: Location,
-    pub(crate) settings: RedisSettings,
+    /// Where each setting that was given came from, by its path; none for the builder's.
+    origins: BTreeMap<String, String>,
 }
 
 /// A glob over channels, and where they go.
@@ -63,12 +79,19 @@ pub struct Route {
     channels: String,
     to: Vec<String>,
     when_down: WhenDown,
+    external_only: bool,
 }
 
 impl Route {
-    /// The route of the channels that match `channels` by Redis' glob rules; it leads nowhere yet.
+    /// The route of the channels that match `channels` by Redis' glob rules. It leads to the local bus until it gets
+    /// an endpoint.
     pub fn new(channels: impl Into<String>) -> Self {
-        Self { channels: channels.into(), to: Vec::new(), when_down: WhenDown::default() }
+        Self {
+            channels: channels.into(),
+            to: Vec::new(),
+            when_down: WhenDown::default(),
+            external_only: false,
+        }
     }
 
     /// Adds an endpoint, by its name.
@@ -82,6 +105,14 @@ impl Route {
     #[must_use]
     pub fn when_down(mut self, when_down: WhenDown) -> Self {
         self.when_down = when_down;
+        self
+    }
+
+    /// States that these channels are never delivered by the local bus. A channel that has an endpoint never is; the
+    /// statement is checked, and a route without an endpoint is refused.
+    #[must_use]
+    pub fn external_only(mut self) -> Self {
+        self.external_only = true;
         self
     }
 }
@@ -100,6 +131,7 @@ impl Default for Config {
             subscriber_ring_bytes: DEFAULT_SUBSCRIBER_RING_BYTES,
             credit_messages: DEFAULT_CREDIT_MESSAGES,
             credit_bytes: DEFAULT_CREDIT_BYTES,
+            origins: BTreeMap::new(),
         }
     }
 }
@@ -115,40 +147,57 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the first key that is unknown or has a bad value, and what would be accepted.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        file::parse(text)
+        Settings::new().read_toml(text, "")?.config()
+    }
+
+    /// Reads a configuration file, and the variables of the process whose names begin with `RINGWIRE_`, which win over
+    /// it. [`Settings`] says more.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the file cannot be read, or for the first setting that is unknown or has a bad value.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Settings::new().read_file(path)?.read_environment(std::env::vars_os())?.config()
     }
 
     /// Adds a Redis by its URL: `redis://[user:password@]host[:port][/db]` or `unix:///path/to.sock`.
     ///
     /// # Errors
-    /// [`ConfigError`] if the URL is none, or the name is empty or taken.
+    /// [`ConfigError`] if the URL is none, or the name is taken or is not made of letters, digits, `-` and `_`.
     pub fn redis(self, name: &str, url: &str) -> Result<Self, ConfigError> {
-        self.redis_with(name, url, RedisTimeouts::default())
+        self.redis_with(name, url, RedisOptions::default())
     }
 
-    /// Adds a Redis with timeouts of its own.
+    /// Adds a Redis with options of its own. What the URL says counts where an option has its default.
     ///
     /// # Errors
-    /// As [`Config::redis`]; also if a timeout is zero.
-    pub fn redis_with(mut self, name: &str, url: &str, timeouts: RedisTimeouts) -> Result<Self, ConfigError> {
-        let key = format!("endpoint.{name}");
-        if name.is_empty() || self.endpoints.iter().any(|endpoint| endpoint.name == name) {
-            return Err(ConfigError::new("endpoint", name, "expected a name that no other endpoint has"));
+    /// As [`Config::redis`]; also if an option is out of bounds.
+    pub fn redis_with(mut self, name: &str, url: &str, options: RedisOptions) -> Result<Self, ConfigError> {
+        if !is_endpoint_name(name) {
+            return Err(ConfigError::new("endpoint", name, ENDPOINT_NAME_EXPECTED));
+        }
+        if self.endpoint(name).is_some() {
+            let expected = "expected a name that no other endpoint has";
+            return Err(ConfigError::new("endpoint", name, expected));
         }
         if self.endpoints.len() == ENDPOINTS_MAX {
-            return Err(ConfigError::new(&key, name, "an engine has at most 100 endpoints"));
+            let expected = format!("expected at most {ENDPOINTS_MAX} endpoints");
+            return Err(ConfigError::new("endpoint", name, &expected));
         }
-        let url = RedisUrl::parse(&format!("{key}.url"), url)?;
-        let settings = RedisSettings {
-            username: url.username,
-            password: url.password,
-            database: url.database,
-            connect_timeout_ns: nanoseconds(&key, "connect_timeout", timeouts.connect)?,
-            reply_timeout_ns: nanoseconds(&key, "reply_timeout", timeouts.reply)?,
-            ping_interval_ns: nanoseconds(&key, "ping_interval", timeouts.ping_interval)?,
-            ..RedisSettings::default()
-        };
-        self.endpoints.push(Endpoint { name: name.to_owned(), location: url.location, settings });
+        let bad = |what: &str| ConfigError::new(&format!("endpoint.{name}.url"), &masked(url), what);
+        let parsed = RedisUrl::parse(url).map_err(|what| bad(&what))?;
+        let default = Endpoint::draft(name, RedisOptions::default());
+        let mut endpoint = Endpoint::draft(name, options);
+        for setting in ENDPOINT {
+            let part = parsed.settings.iter().rfind(|(it, _)| *it == setting.name);
+            let is_default = setting.show(&endpoint) == setting.show(&default);
+            if let Some((_, text)) = part.filter(|_| is_default) {
+                let put = setting.put(&mut endpoint, &Value::Plain(text.clone()));
+                put.map_err(|expected| bad(&format!("its {}: {expected}", setting.name)))?;
+            }
+        }
+        endpoint.location = parsed.location;
+        check_endpoint(&endpoint)?;
+        self.endpoints.push(endpoint.finished());
         Ok(self)
     }
 
@@ -219,73 +268,86 @@ impl Config {
         self
     }
 
-    /// Checks what the builder could not check while it was incomplete.
+    /// Checks what could not be checked while it was incomplete.
     pub(crate) fn checked(&self) -> Result<(), ConfigError> {
-        let bad = |key: &str, value: String, expected: &str| Err(ConfigError::new(key, &value, expected));
-        if !(1..=SHARDS_MAX).contains(&self.shards) {
-            return bad("engine.shards", self.shards.to_string(), "expected 1 to 256 shards");
-        }
+        self.check().map_err(|error| match self.origins.get(error.key()) {
+            Some(origin) => error.from(origin),
+            None => error,
+        })
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        check_all(ENGINE, self, "engine")?;
         for (index, core) in self.cores.iter().enumerate() {
             if self.cores[..index].contains(core) {
-                return bad(
-                    "engine.cores",
-                    core.to_string(),
-                    "expected each core once: two shards would share it",
-                );
+                let expected = "expected each core once: two shards would share it";
+                return Err(ConfigError::new("engine.cores", &core.to_string(), expected));
             }
         }
-        for (key, bytes) in
-            [("ring_bytes", self.ring_bytes), ("subscriber_ring_bytes", self.subscriber_ring_bytes)]
-        {
-            if !bytes.is_power_of_two() || !(RING_BYTES_MIN..=RING_BYTES_MAX).contains(&bytes) {
-                let expected = "expected a power of two from 16 KiB (16384) to 1 GiB (1073741824)";
-                return bad(&format!("engine.{key}"), bytes.to_string(), expected);
-            }
+        let credit_bytes_min = self.ring_bytes / 4 + 2 * NAME_LEN_MAX;
+        if (self.credit_bytes as usize) < credit_bytes_min {
+            let expected = format!(
+                "expected at least {credit_bytes_min}: a quarter of engine.ring_bytes ({}) and 2 KiB, so that the \
+                 largest message fits",
+                self.ring_bytes
+            );
+            return Err(ConfigError::new("engine.credit_bytes", &self.credit_bytes.to_string(), &expected));
         }
-        if self.credit_messages == 0 || self.credit_messages > CREDIT_MESSAGES_MAX {
-            let expected = "expected 1 to 1048576 messages";
-            return bad("engine.credit_messages", self.credit_messages.to_string(), expected);
-        }
-        if (self.credit_bytes as usize) < self.ring_bytes / 4 + 2 * NAME_LEN_MAX {
-            let expected = "expected at least a quarter of engine.ring_bytes and 2 KiB, so that the largest \
-                            message fits";
-            return bad("engine.credit_bytes", self.credit_bytes.to_string(), expected);
+        for endpoint in &self.endpoints {
+            check_endpoint(endpoint)?;
         }
         if self.endpoints.len() > 1 && self.routes.is_empty() {
-            let names: Vec<&str> = self.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
-            let expected = "with several endpoints, [[route]] says which channels go where";
-            return bad("route", names.join(", "), expected);
+            let expected = format!(
+                "missing; with several endpoints ({}), [[route]] says which channels go where",
+                self.endpoint_names()
+            );
+            return Err(ConfigError::new("route", "", &expected));
         }
-        for route in &self.routes {
-            self.check_route(route)?;
+        for (index, route) in self.routes.iter().enumerate() {
+            self.check_route(&format!("route.{index}"), route)?;
         }
         Ok(())
     }
 
-    fn check_route(&self, route: &Route) -> Result<(), ConfigError> {
-        let key = format!("route `{}`", route.channels);
-        if route.channels.is_empty() {
-            return Err(ConfigError::new(
-                "route.channels",
-                "",
-                "expected a glob over channel names, as in `fx.*`",
-            ));
+    fn check_route(&self, path: &str, route: &Route) -> Result<(), ConfigError> {
+        check_all(ROUTE, route, path)?;
+        let key = format!("{path}.to");
+        if route.to.is_empty() && route.external_only {
+            let expected = "expected an endpoint, because of external_only: an empty list is the local bus";
+            return Err(ConfigError::new(&key, "[]", expected));
         }
-        if route.to.is_empty() || route.to.len() > LEGS_MAX {
-            let found = format!("{} endpoints", route.to.len());
-            return Err(ConfigError::new(&format!("{key}: to"), &found, "expected 1 to 4 endpoints"));
+        if route.to.len() > LEGS_MAX {
+            let expected = format!("expected at most {LEGS_MAX} endpoints");
+            return Err(ConfigError::new(&key, &format!("{} endpoints", route.to.len()), &expected));
         }
         for (index, name) in route.to.iter().enumerate() {
             if self.endpoint(name).is_none() {
-                let known: Vec<&str> = self.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
-                let expected = format!("expected an endpoint that is configured: {}", known.join(", "));
-                return Err(ConfigError::new(&format!("{key}: to"), name, &expected));
+                let expected = match self.endpoint_names() {
+                    none if none.is_empty() => {
+                        "no endpoint is configured; expected [endpoint.NAME]".to_owned()
+                    }
+                    names => {
+                        let known = self.endpoints.iter().map(|endpoint| endpoint.name.as_str());
+                        let hint = nearest::suggestion(name, known);
+                        format!("expected an endpoint that is configured: {names}{hint}")
+                    }
+                };
+                return Err(ConfigError::new(&key, name, &expected));
             }
             if route.to[..index].contains(name) {
-                return Err(ConfigError::new(&format!("{key}: to"), name, "expected each endpoint once"));
+                return Err(ConfigError::new(&key, name, "expected each endpoint once"));
             }
         }
         Ok(())
+    }
+
+    /// The endpoints' names, or the first few.
+    fn endpoint_names(&self) -> String {
+        /// As many as a line holds.
+        const SHOWN_MAX: usize = 8;
+        let shown = self.endpoints.iter().take(SHOWN_MAX).map(|endpoint| endpoint.name.as_str());
+        let names = shown.collect::<Vec<_>>().join(", ");
+        if self.endpoints.len() > SHOWN_MAX { names + ", …" } else { names }
     }
 
     pub(crate) fn endpoint(&self, name: &str) -> Option<EndpointId> {
@@ -319,69 +381,34 @@ impl Config {
     }
 }
 
-/// A ring must hold a few messages with the longest channel name.
-const RING_BYTES_MIN: usize = 16 << 10;
-/// Above this a ring is a queue, and latency is lost.
-const RING_BYTES_MAX: usize = 1 << 30;
-/// At 64 bytes a report slot this is 64 MiB for a publisher on each shard.
-const CREDIT_MESSAGES_MAX: u32 = 1 << 20;
-
-fn nanoseconds(endpoint: &str, key: &str, duration: Duration) -> Result<u64, ConfigError> {
-    let found = format!("{duration:?}");
-    let expected = "expected more than 0 and at most one day";
-    let in_range = !duration.is_zero() && duration <= Duration::from_secs(24 * 60 * 60);
-    in_range
-        .then_some(duration.as_nanos() as u64)
-        .ok_or_else(|| ConfigError::new(&format!("{endpoint}.{key}"), &found, expected))
-}
-
-/// The clocks of a Redis endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RedisTimeouts {
-    /// For a connect, and again for the greeting after it.
-    pub connect: Duration,
-    /// How long the oldest unanswered command may stand at the head of the queue before the connection is given up.
-    pub reply: Duration,
-    /// Quiet time before a `PING`.
-    pub ping_interval: Duration,
-}
-
-impl Default for RedisTimeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_nanos(ringwire_core::DEFAULT_CONNECT_TIMEOUT_NS),
-            reply: Duration::from_nanos(ringwire_core::DEFAULT_REPLY_TIMEOUT_NS),
-            ping_interval: Duration::from_nanos(ringwire_core::DEFAULT_PING_INTERVAL_NS),
+/// Whether every setting of `target` is in bounds; the builder's may not be.
+fn check_all<T>(table: &[Setting<T>], target: &T, path: &str) -> Result<(), ConfigError> {
+    for setting in table {
+        if let Err((found, expected)) = setting.check(target) {
+            return Err(ConfigError::new(&format!("{path}.{}", setting.name), &found, &expected));
         }
     }
+    Ok(())
 }
 
-/// A setting that cannot be: which, what was found, and what would be accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    key: String,
-    found: String,
-    expected: String,
-}
-
-impl ConfigError {
-    pub(crate) fn new(key: &str, found: &str, expected: &str) -> Self {
-        Self { key: key.to_owned(), found: found.to_owned(), expected: expected.to_owned() }
+fn check_endpoint(endpoint: &Endpoint) -> Result<(), ConfigError> {
+    let path = format!("endpoint.{}", endpoint.name);
+    check_all(ENDPOINT, endpoint, &path)?;
+    let options = &endpoint.options;
+    if options.username.is_some() && options.password.is_none() {
+        let expected = "missing; a user needs a password, here or in the url";
+        return Err(ConfigError::new(&format!("{path}.password"), "", expected));
     }
-
-    /// The setting's path, as in `endpoint.main.url`.
-    pub fn key(&self) -> &str {
-        &self.key
+    if options.reconnect_min > options.reconnect_max {
+        let expected = format!("expected at most reconnect_max_ms ({})", options.reconnect_max.as_millis());
+        let found = options.reconnect_min.as_millis().to_string();
+        return Err(ConfigError::new(&format!("{path}.reconnect_min_ms"), &found, &expected));
     }
+    Ok(())
 }
 
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}: {}", self.key, self.found, self.expected)
-    }
+/// What is a bare key in TOML and, in upper case, a part of a variable's name.
+fn is_endpoint_name(name: &str) -> bool {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=ENDPOINT_NAME_LEN_MAX).contains(&name.len()) && name.bytes().all(is_good)
 }
-
-impl std::error::Error for ConfigError {}
-
-/// The settings by name, for the parts of a file that name themselves.
-pub(crate) type Named<T> = BTreeMap<String, T>;

@@ -1,16 +1,17 @@
-//! `redis://[user[:password]@]host[:port][/db]` and `unix://[user:password@]/path/to.sock[?db=N]`, as Redis users
-//! write them.
+//! `redis://[user[:password]@]host[:port][/db][?option=value…]` and `unix://[user:password@]/path/to.sock`, as Redis
+//! users write them.
+//!
+//! A URL may hold a password: no error here quotes any part of it but a scheme, a host, and an option's name.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use super::ConfigError;
+use super::foreign::{self, Here};
+use super::kind::MASK;
 
 /// The port of a Redis whose URL names none.
 const DEFAULT_REDIS_PORT: u16 = 6379;
-/// `SELECT` takes an index; servers are configured with far fewer databases than this.
-const DATABASE_MAX: u32 = 1 << 16;
 
 /// Where a server listens, not yet resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,12 @@ pub(crate) enum Location {
     Address(IpAddr, u16),
     Name(String, u16),
     Path(PathBuf),
+}
+
+impl Default for Location {
+    fn default() -> Self {
+        Self::Address(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_REDIS_PORT)
+    }
 }
 
 impl fmt::Display for Location {
@@ -32,68 +39,121 @@ impl fmt::Display for Location {
     }
 }
 
-/// A parsed URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RedisUrl {
-    pub(crate) location: Location,
-    pub(crate) username: Option<String>,
-    pub(crate) password: Option<String>,
-    pub(crate) database: u32,
+/// What a URL says: where the server is, and settings with their values, each as `--set` would have it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct RedisUrl {
+    pub(super) location: Location,
+    pub(super) settings: Vec<(&'static str, String)>,
 }
 
 impl RedisUrl {
-    /// Parses `url`, the value of the setting `key`.
-    pub(crate) fn parse(key: &str, url: &str) -> Result<Self, ConfigError> {
-        // The URL may hold a password: errors name the key and what is wrong, and never quote it.
-        let bad = |what: &str| ConfigError::new(key, "(the url)", what);
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| bad(EXPECTED))?;
+    /// Reads `url`; the error says what is wrong with it, without quoting it.
+    pub(super) fn parse(url: &str) -> Result<Self, String> {
+        let (scheme, rest) = url.split_once("://").ok_or(EXPECTED)?;
         let is_unix = match scheme {
-            "redis" => false,
-            "unix" | "redis+unix" => true,
-            "rediss" => return Err(bad("rediss:// (TLS) is not built yet; expected redis:// or unix://")),
-            _ => return Err(bad(EXPECTED)),
+            "redis" | "valkey" => false,
+            "unix" | "redis+unix" | "valkey+unix" => true,
+            "rediss" | "valkeys" => {
+                return Err(format!("{scheme}:// (TLS) is not built yet; expected redis:// or unix://"));
+            }
+            _ => return Err(EXPECTED.to_owned()),
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        if query.contains('@') {
+            // Either of both may be part of a password: no option's name would be safe to quote.
+            return Err("a ? before the host is written %3F, and an @ behind it %40".to_owned());
+        }
         let (credentials, place) =
             rest.rsplit_once('@').map_or((None, rest), |(user, place)| (Some(user), place));
-        let (username, password) = match credentials {
-            None => (None, None),
-            Some(text) => {
-                let (user, password) = text.split_once(':').unwrap_or((text, ""));
-                (decode(user).ok_or_else(|| bad(PERCENT))?, decode(password).ok_or_else(|| bad(PERCENT))?)
+        let mut settings = Vec::new();
+        if let Some(text) = credentials {
+            let (user, password) = text.split_once(':').unwrap_or((text, ""));
+            for (name, text) in [("username", user), ("password", password)] {
+                let text = decode(text).ok_or(PERCENT)?;
+                if !text.is_empty() {
+                    settings.push((name, text));
+                }
             }
-        };
-        if username.is_some() && password.is_none() {
-            return Err(bad("the user has no password; expected redis://user:password@host"));
         }
-        let (location, mut database) = if is_unix {
+        let location = if is_unix {
             if !place.starts_with('/') {
-                return Err(bad("a socket's path is absolute, as in unix:///run/redis.sock"));
+                return Err("a socket's path is absolute, as in unix:///run/redis.sock".to_owned());
             }
-            (Location::Path(PathBuf::from(place)), None)
+            if place.contains('\0') {
+                return Err("a socket's path has no NUL".to_owned());
+            }
+            Location::Path(PathBuf::from(place))
         } else {
             let (host, path) = place.split_once('/').unwrap_or((place, ""));
-            (host_and_port(host).map_err(bad)?, (!path.is_empty()).then_some(path))
+            if !path.is_empty() {
+                settings.push(("database", path.to_owned()));
+            }
+            host_and_port(host)?
         };
         for option in query.split('&').filter(|option| !option.is_empty()) {
-            match option.split_once('=') {
-                Some(("db", value)) => database = Some(value),
-                _ => return Err(bad("the only option that a url takes is ?db=N")),
-            }
+            settings.extend(read_option(option)?);
         }
-        let database = match database {
-            None => 0,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|number| *number < DATABASE_MAX)
-                .ok_or_else(|| bad("the database is a number, as in redis://host:6379/0"))?,
-        };
-        Ok(Self { location, username, password, database })
+        Ok(Self { location, settings })
     }
 }
 
-const EXPECTED: &str = "expected redis://[user:password@]host[:port][/db] or unix:///path/to.sock";
+/// One `name=value` of the query, as a setting; `None` for one that changes nothing.
+fn read_option(option: &str) -> Result<Option<(&'static str, String)>, String> {
+    let (name, value) =
+        option.split_once('=').ok_or("an option is written name=value, as in ?db=1".to_owned())?;
+    let value = decode(value).ok_or(PERCENT)?;
+    let known = foreign::foreign(name).ok_or_else(|| unknown_option(name))?;
+    match known.here {
+        Here::Same(setting) => Ok(Some((setting, value))),
+        Here::Time(setting) => {
+            let milliseconds =
+                foreign::milliseconds(name, &value).map_err(|expected| format!("`{name}`: {expected}"))?;
+            Ok(Some((setting, milliseconds.to_string())))
+        }
+        Here::Protocol if matches!(value.as_str(), "2" | "3" | "resp2" | "resp3") => Ok(None),
+        Here::Protocol => Err("`protocol`: expected 2 or 3".to_owned()),
+        Here::InUrl => Err(format!("`{name}` stands before the ?, as in redis://host:port")),
+        Here::Absent(why) => Err(format!("`{name}` cannot be set: {why}")),
+    }
+}
+
+fn unknown_option(name: &str) -> String {
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    // What does not look like a name may be the rest of a password.
+    let name = if is_name && name.len() <= OPTION_LEN_MAX { format!(" `{name}`") } else { String::new() };
+    format!("unknown option{name}; a url takes db, client_name, socket_timeout, connect_timeout and others")
+}
+
+/// No client has a longer option's name.
+const OPTION_LEN_MAX: usize = 32;
+
+/// A URL as an error may quote it: without its password, and without what might be one.
+pub(super) fn masked(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
+        return "(the url)".to_owned();
+    };
+    if rest.split_once('?').is_some_and(|(_, query)| query.contains('@')) {
+        return format!("{scheme}://…");
+    }
+    let (user, place) = match rest.rsplit_once('@') {
+        Some((credentials, place)) => match credentials.split_once(':') {
+            Some((user, _)) => (format!("{user}:{MASK}@"), place),
+            None => (format!("{MASK}@"), place),
+        },
+        // Without an @, what follows a colon may be a password whose host was forgotten.
+        None if rest.contains(':') && !rest.starts_with('[') => return format!("{scheme}://…"),
+        None => (String::new(), rest),
+    };
+    let place = place.split(['?', '#']).next().unwrap_or_default();
+    format!("{scheme}://{user}{place}")
+}
+
+fn is_scheme(text: &str) -> bool {
+    ["redis", "rediss", "unix", "redis+unix", "valkey", "valkeys", "valkey+unix", "http", "https", "tcp"]
+        .contains(&text)
+}
+
+const EXPECTED: &str = "expected redis://[user:password@]host[:port][/database] or unix:///path/to.sock";
 const PERCENT: &str = "a % is written %25, and stands before two hexadecimal digits";
 
 fn host_and_port(text: &str) -> Result<Location, &'static str> {
@@ -124,8 +184,8 @@ fn host_and_port(text: &str) -> Result<Location, &'static str> {
     }
 }
 
-/// Undoes percent encoding; nothing is `None` inside.
-fn decode(text: &str) -> Option<Option<String>> {
+/// Undoes percent encoding.
+fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -137,61 +197,5 @@ fn decode(text: &str) -> Option<Option<String>> {
             bytes.push(byte);
         }
     }
-    let text = String::from_utf8(bytes).ok()?;
-    Some((!text.is_empty()).then_some(text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_as_redis_users_write_them() {
-        let check = |url: &str, location: Location, user: Option<&str>, password: Option<&str>, database| {
-            let expected = RedisUrl {
-                location,
-                username: user.map(str::to_owned),
-                password: password.map(str::to_owned),
-                database,
-            };
-            assert_eq!(RedisUrl::parse("url", url), Ok(expected), "{url}");
-        };
-        let local = |port| Location::Address("127.0.0.1".parse().unwrap(), port);
-        let name = |port| Location::Name("redis.example".into(), port);
-        check("redis://127.0.0.1", local(6379), None, None, 0);
-        check("redis://127.0.0.1:7000/3", local(7000), None, None, 3);
-        check("redis://:secret@redis.example", name(6379), None, Some("secret"), 0);
-        check("redis://bot:s%40c%3aret@redis.example:1/", name(1), Some("bot"), Some("s@c:ret"), 0);
-        check("redis://[::1]:9?db=2", Location::Address("::1".parse().unwrap(), 9), None, None, 2);
-        check("unix:///run/redis.sock?db=1", Location::Path("/run/redis.sock".into()), None, None, 1);
-        check("unix://a:b@/r.sock", Location::Path("/r.sock".into()), Some("a"), Some("b"), 0);
-        check("redis://:6380", local(6380), None, None, 0);
-    }
-
-    #[test]
-    fn bad_urls_are_named_without_their_password() {
-        for url in [
-            "",
-            "127.0.0.1:6379",
-            "http://h",
-            "rediss://h",
-            "redis://h:0",
-            "redis://h:70000",
-            "redis://h:x",
-            "redis://::1",
-            "redis://[::1",
-            "redis://[x]:1",
-            "redis://h/x",
-            "redis://user@h",
-            "redis://:hunter2@h:x",
-            "redis://:%zz@h",
-            "redis://h?x=1",
-            "unix://run/x",
-            "redis://a b",
-            "redis://h/99999999",
-        ] {
-            let error = RedisUrl::parse("endpoint.main.url", url).unwrap_err().to_string();
-            assert!(error.contains("endpoint.main.url") && !error.contains("hunter2"), "{url}: {error}");
-        }
-    }
+    String::from_utf8(bytes).ok()
 }

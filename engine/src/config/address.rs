@@ -1,0 +1,316 @@
+//! Which setting a path or a variable's name means.
+//!
+//! ```text
+//!   engine.idle                      RINGWIRE_ENGINE__IDLE
+//!   endpoint.my-redis.url            RINGWIRE_ENDPOINT__MY_REDIS__URL
+//!   route.0.when_down                RINGWIRE_ROUTE__0__WHEN_DOWN
+//!   reply_timeout_ms (--set alone)   of the one endpoint
+//! ```
+//!
+//! A setting's own name may have dots: what follows the endpoint's name is the setting.
+
+use super::foreign;
+use super::kind::Setting;
+use super::layers::{Address, Given, Layer, PREFIX};
+use super::nearest::{nearest, suggestion};
+use super::settings::{ENDPOINT, ENGINE, ROUTE};
+use super::value::Value;
+use super::{ConfigError, ENDPOINTS_MAX, is_endpoint_name};
+
+/// A channel's opening looks at the routes one by one.
+const ROUTES_MAX: usize = 1000;
+/// Between the levels of a variable's name.
+const LEVEL: &str = "__";
+const SECTIONS: [&str; 3] = ["engine", "endpoint", "route"];
+
+/// A setting by its place in its table, and whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Engine(usize),
+    Endpoint(usize, usize),
+    Route(usize, usize),
+}
+
+/// An endpoint or a route, and the value that first named it.
+pub(super) struct Declared {
+    /// A route's is its number.
+    pub(super) name: String,
+    /// That value's place in the order of layers.
+    pub(super) rank: usize,
+    pub(super) layer: Layer,
+    pub(super) origin: String,
+}
+
+/// The endpoints and routes that there are.
+#[derive(Default)]
+pub(super) struct Places {
+    pub(super) endpoints: Vec<Declared>,
+    pub(super) routes: Vec<Declared>,
+}
+
+impl Places {
+    /// Notes the endpoint or route that `given` is about, if it is the first to name it.
+    pub(super) fn declare(&mut self, rank: usize, given: &Given) -> Result<(), ConfigError> {
+        let declared = |name: &str| Declared {
+            name: name.to_owned(),
+            rank,
+            layer: given.layer,
+            origin: given.origin.clone(),
+        };
+        match &given.address {
+            Address::Path(path) => match path.as_slice() {
+                [_, _] if given.value != Value::Table => Ok(()),
+                [section, name, ..] if section == "endpoint" => {
+                    if self.endpoint(name).is_some() {
+                        return Ok(());
+                    }
+                    self.add_endpoint(declared(name))
+                }
+                [section, number, ..] if section == "route" => self.add_route(number, declared(number)),
+                _ => Ok(()),
+            },
+            Address::Variable(variable) => match levels(variable) {
+                Some(("ENDPOINT", name, _)) if !self.endpoints.iter().any(|it| normal(&it.name) == name) => {
+                    self.add_endpoint(declared(&name.to_lowercase()))
+                }
+                Some(("ROUTE", number, _)) => self.add_route(number, declared(number)),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    fn add_endpoint(&mut self, endpoint: Declared) -> Result<(), ConfigError> {
+        let key = format!("endpoint.{}", endpoint.name);
+        if !is_endpoint_name(&endpoint.name) {
+            return Err(ConfigError::new(&key, "", super::ENDPOINT_NAME_EXPECTED));
+        }
+        if self.endpoints.len() == ENDPOINTS_MAX {
+            return Err(ConfigError::new(&key, "", &format!("expected at most {ENDPOINTS_MAX} endpoints")));
+        }
+        self.endpoints.push(endpoint);
+        Ok(())
+    }
+
+    fn add_route(&mut self, number: &str, route: Declared) -> Result<(), ConfigError> {
+        // What is no number is told by `target`.
+        let Ok(number) = number.parse::<usize>() else { return Ok(()) };
+        let count = self.routes.len();
+        let key = format!("route.{number}");
+        match number {
+            _ if number < count => Ok(()),
+            ROUTES_MAX => Err(ConfigError::new(&key, "", &format!("expected at most {ROUTES_MAX} routes"))),
+            _ if number == count => {
+                self.routes.push(Declared { name: number.to_string(), ..route });
+                Ok(())
+            }
+            _ => {
+                let expected =
+                    format!("routes are numbered from 0 without gaps; the next one is route.{count}");
+                Err(ConfigError::new(&key, "", &expected))
+            }
+        }
+    }
+
+    /// The setting that `given` is for; `None` for a table, and for what is wrong in a way that was told already.
+    pub(super) fn target(&self, given: &Given) -> Result<Option<Target>, ConfigError> {
+        match &given.address {
+            Address::Path(path) => self.of_path(path, given).map_err(|error| error.from(&given.origin)),
+            Address::Variable(variable) => {
+                self.of_variable(variable).map_err(|error| error.from("environment"))
+            }
+        }
+    }
+
+    fn of_path(&self, path: &[String], given: &Given) -> Result<Option<Target>, ConfigError> {
+        let key = path.join(".");
+        let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+        let is_table = given.value == Value::Table;
+        let wrong = |expected: &str| Err(ConfigError::new(&key, "", expected));
+        match parts.as_slice() {
+            ["route"] if is_table => wrong("a route is written [[route]], with two brackets on each side"),
+            ["engine" | "endpoint"] if is_table => Ok(None),
+            ["engine"] => wrong("expected a table, written [engine]"),
+            ["endpoint"] => wrong("expected tables, written [endpoint.NAME]"),
+            ["route"] => wrong("expected tables, written [[route]]"),
+            ["engine", rest @ ..] => {
+                let name = rest.join(".");
+                let found = index_of(ENGINE, &name).map(|index| Some(Target::Engine(index)));
+                found.ok_or_else(|| unknown(&key, ENGINE, "engine", &name, given.layer))
+            }
+            ["endpoint", _] | ["route", _] if is_table => Ok(None),
+            ["endpoint", name] => wrong(&format!("expected a table, written [endpoint.{name}]")),
+            ["endpoint", name, rest @ ..] => {
+                let name_of_setting = rest.join(".");
+                let index = index_of(ENDPOINT, &name_of_setting)
+                    .ok_or_else(|| unknown(&key, ENDPOINT, "endpoint.NAME", &name_of_setting, given.layer))?;
+                Ok(self.endpoint(name).map(|endpoint| Target::Endpoint(endpoint, index)))
+            }
+            ["route", number, rest @ ..] if number.parse::<usize>().is_ok() && !rest.is_empty() => {
+                let name = rest.join(".");
+                let index = index_of(ROUTE, &name)
+                    .ok_or_else(|| unknown(&key, ROUTE, "route", &name, given.layer))?;
+                Ok(self.route(number).map(|route| Target::Route(route, index)))
+            }
+            // Told where the file's table of that name stands.
+            ["route", ..] if given.layer == Layer::File && path.len() > 1 && !is_list_item(path) => Ok(None),
+            ["route", ..] => wrong("expected route.NUMBER.SETTING, counted from 0, as in route.0.when_down"),
+            _ if given.layer == Layer::Set => self.of_short_form(&key).map(Some),
+            [section] => Err(unknown_section(section, is_table)),
+            _ => Ok(None),
+        }
+    }
+
+    /// A setting of the one endpoint, without its name.
+    fn of_short_form(&self, key: &str) -> Result<Target, ConfigError> {
+        match (index_of(ENDPOINT, key), self.endpoints.len()) {
+            (Some(index), 1) => Ok(Target::Endpoint(0, index)),
+            (Some(_), count) => {
+                let expected = format!("expected endpoint.NAME.{key}: there are {count} endpoints");
+                Err(ConfigError::new(key, "", &expected))
+            }
+            (None, _) => {
+                if let Some(hint) = foreign::hint(key) {
+                    return Err(ConfigError::new(key, "", &format!("no such setting; {hint}")));
+                }
+                let engine: Vec<String> =
+                    ENGINE.iter().map(|setting| format!("engine.{}", setting.name)).collect();
+                let name = key.rsplit('.').next().unwrap_or(key);
+                let in_engine = engine.iter().find(|path| path[SECTIONS[0].len() + 1..] == *name);
+                let known = ENDPOINT.iter().map(|setting| setting.name).chain(SECTIONS);
+                let known = known.chain(engine.iter().map(String::as_str));
+                let hint = match in_engine {
+                    Some(path) => format!("; did you mean `{path}`?"),
+                    None => suggestion(key, known),
+                };
+                Err(ConfigError::new(key, "", &format!("no such setting{hint}")))
+            }
+        }
+    }
+
+    fn of_variable(&self, variable: &str) -> Result<Option<Target>, ConfigError> {
+        let full = format!("{PREFIX}{variable}");
+        let unknown = |hint: Option<String>| {
+            let names = self.variables(variable);
+            let hint = match hint {
+                Some(hint) => format!("; {hint}"),
+                None => suggestion(&full, names.iter().map(String::as_str)),
+            };
+            ConfigError::new(&full, "", &format!("no such setting{hint}"))
+        };
+        let target = match levels(variable) {
+            Some(("ENGINE", "", name)) => index_of_normal(ENGINE, name).map(Target::Engine),
+            Some(("ENDPOINT", endpoint, name)) => {
+                let mut alike =
+                    (0..self.endpoints.len()).filter(|it| normal(&self.endpoints[*it].name) == endpoint);
+                let Some(first) = alike.next() else { return Ok(None) };
+                if let Some(second) = alike.next() {
+                    let [first, second] = [first, second].map(|index| &self.endpoints[index].name);
+                    let expected =
+                        format!("means both endpoints, `{first}` and `{second}`; rename one of them");
+                    return Err(ConfigError::new(&full, "", &expected));
+                }
+                let index = index_of_normal(ENDPOINT, name).ok_or_else(|| unknown(foreign::hint(name)))?;
+                Some(Target::Endpoint(first, index))
+            }
+            Some(("ROUTE", number, name)) if number.parse::<usize>().is_ok() => {
+                let Some(route) = self.route(number) else { return Ok(None) };
+                index_of_normal(ROUTE, name).map(|index| Target::Route(route, index))
+            }
+            _ => None,
+        };
+        target.map(Some).ok_or_else(|| unknown(None))
+    }
+
+    /// All variables that there could be, to find the one that was meant.
+    fn variables(&self, given: &str) -> Vec<String> {
+        let mut all: Vec<String> = ENGINE.iter().map(|setting| variable(&["engine", setting.name])).collect();
+        let route =
+            levels(given).filter(|(section, ..)| *section == "ROUTE").map_or("0", |(_, number, _)| number);
+        all.extend(ROUTE.iter().map(|setting| variable(&["route", route, setting.name])));
+        let names = self.endpoints.iter().map(|endpoint| endpoint.name.as_str());
+        for name in names.chain(["main"]) {
+            all.extend(ENDPOINT.iter().map(|setting| variable(&["endpoint", name, setting.name])));
+        }
+        all
+    }
+
+    fn endpoint(&self, name: &str) -> Option<usize> {
+        self.endpoints.iter().position(|endpoint| endpoint.name == name)
+    }
+
+    fn route(&self, number: &str) -> Option<usize> {
+        number.parse().ok().filter(|number| *number < self.routes.len())
+    }
+}
+
+/// A variable's section, endpoint or route, and setting. `ENDPOINT__A__B__URL` is the url of `a__b`.
+fn levels(variable: &str) -> Option<(&str, &str, &str)> {
+    let (section, rest) = variable.split_once(LEVEL)?;
+    if section == "ENGINE" {
+        return Some((section, "", rest));
+    }
+    let (name, setting) = rest.rsplit_once(LEVEL)?;
+    Some((section, name, setting))
+}
+
+/// The variable of a path, as in `RINGWIRE_ENGINE__IDLE`.
+pub(super) fn variable(path: &[&str]) -> String {
+    let parts: Vec<String> = path.iter().map(|part| normal(part)).collect();
+    format!("{PREFIX}{}", parts.join(LEVEL))
+}
+
+/// A name as variables write it.
+fn normal(name: &str) -> String {
+    name.to_uppercase().replace(['.', '-'], "_")
+}
+
+fn index_of<T>(table: &[Setting<T>], name: &str) -> Option<usize> {
+    table.iter().position(|setting| setting.name == name)
+}
+
+fn index_of_normal<T>(table: &[Setting<T>], name: &str) -> Option<usize> {
+    table.iter().position(|setting| normal(setting.name) == name)
+}
+
+/// An element of `route = [ … ]` that is no table.
+fn is_list_item(path: &[String]) -> bool {
+    path.len() == 2 && path[1].parse::<usize>().is_ok()
+}
+
+fn unknown<T>(key: &str, table: &[Setting<T>], section: &str, name: &str, layer: Layer) -> ConfigError {
+    let names = table.iter().map(|setting| setting.name);
+    let elsewhere = [
+        ("[engine]", index_of(ENGINE, name)),
+        ("[endpoint.NAME]", index_of(ENDPOINT, name)),
+        ("[[route]]", index_of(ROUTE, name)),
+    ];
+    let elsewhere = elsewhere.into_iter().find_map(|(place, index)| index.map(|_| place));
+    let foreign = if section.starts_with("endpoint") { foreign::hint(name) } else { None };
+    let hint = match (foreign, elsewhere, nearest(name, names)) {
+        (Some(hint), ..) => format!("; {hint}"),
+        (None, _, Some(nearest)) if layer == Layer::Set => {
+            let path = key.strip_suffix(name).unwrap_or_default();
+            format!("; did you mean `{path}{nearest}`?")
+        }
+        (None, _, Some(nearest)) => format!("; did you mean `{nearest}`?"),
+        (None, Some(place), None) => format!("; it belongs to {place}"),
+        (None, None, None) => String::new(),
+    };
+    ConfigError::new(key, "", &format!("no such setting{hint}"))
+}
+
+fn unknown_section(name: &str, is_table: bool) -> ConfigError {
+    let place = if index_of(ENGINE, name).is_some() {
+        "; it belongs to [engine]".to_owned()
+    } else if index_of(ENDPOINT, name).is_some() || foreign::hint(name).is_some() {
+        "; it belongs to [endpoint.NAME]".to_owned()
+    } else if index_of(ROUTE, name).is_some() {
+        "; it belongs to [[route]]".to_owned()
+    } else {
+        suggestion(name, SECTIONS)
+    };
+    let what = if is_table { "no such section" } else { "no such setting" };
+    let place =
+        if place.is_empty() { "; expected [engine], [endpoint.NAME] or [[route]]".to_owned() } else { place };
+    ConfigError::new(name, "", &format!("{what}{place}"))
+}
