@@ -17,6 +17,8 @@ const DIGITS_MAX: usize = 20;
 /// Type byte, digits, CRLF.
 const HEADER_LEN_MAX: usize = 1 + DIGITS_MAX + 2;
 
+const CRLF: [u8; 2] = *b"\r\n";
+
 /// Appends a command: an array of bulk strings.
 ///
 /// ```
@@ -89,7 +91,8 @@ impl CommandPrefix {
     #[inline]
     pub fn encode1(&self, out: &mut Vec<u8>, last: &[u8]) {
         assert_eq!(self.trailing, 1, "a prepared command's trailing arguments");
-        out.reserve(self.encoded_len(last.len()));
+        // An upper bound: the header's length is not known before it is written.
+        out.reserve(self.bytes.len() + HEADER_LEN_MAX + last.len() + CRLF.len());
         out.extend_from_slice(&self.bytes);
         bulk(out, last);
     }
@@ -119,7 +122,7 @@ pub fn bulk_len(len: usize) -> usize {
 pub fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     header(out, b'$', bytes.len() as u64);
     out.extend_from_slice(bytes);
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(&CRLF);
 }
 
 /// Appends a number as a bulk string: the form of numeric arguments.
@@ -327,6 +330,46 @@ fn text_line(out: &mut Vec<u8>, type_byte: u8, text: &[u8]) {
 
 #[inline]
 fn header(out: &mut Vec<u8>, type_byte: u8, count: u64) {
+    let Some(mut word) = usize::try_from(count).ok().and_then(|count| SHORT_HEADERS.get(count)).copied()
+    else {
+        return long_header(out, type_byte, count);
+    };
+    // A whole word is written, and what is of no use at its end given back: cheaper than a copy of unknown length.
+    let end = out.len() + usize::from(word[7]);
+    word[0] = type_byte;
+    out.extend_from_slice(&word);
+    out.truncate(end);
+}
+
+/// The headers of small counts, as they come again and again: room for the type byte, digits, CRLF, and in the last
+/// byte how long that is.
+static SHORT_HEADERS: [[u8; 8]; 1000] = {
+    let mut headers = [[0; 8]; 1000];
+    let mut count = 0;
+    while count < headers.len() {
+        let digits = if count < 10 {
+            1
+        } else if count < 100 {
+            2
+        } else {
+            3
+        };
+        let header = &mut headers[count];
+        let (mut at, mut rest) = (digits, count);
+        while at > 0 {
+            header[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            at -= 1;
+        }
+        header[digits + 1] = b'\r';
+        header[digits + 2] = b'\n';
+        header[7] = digits as u8 + 3;
+        count += 1;
+    }
+    headers
+};
+
+fn long_header(out: &mut Vec<u8>, type_byte: u8, count: u64) {
     let mut line = Line::new();
     line.push_crlf();
     line.decimal(count);

@@ -93,6 +93,17 @@ fn replies() {
 }
 
 #[test]
+fn lengths_are_decimal_whatever_their_number_of_digits() {
+    for len in (0..=1_100).chain([9_999, 10_000, 10_001, 99_999, 100_000]) {
+        let payload = "x".repeat(len);
+        let mut out = b"before".to_vec();
+        encode::bulk(&mut out, payload.as_bytes());
+        assert_eq!(String::from_utf8(out), Ok(format!("before${len}\r\n{payload}\r\n")));
+        assert_eq!(encoded(|out| encode::array(out, len as u64)), format!(r"*{len}\r\n"));
+    }
+}
+
+#[test]
 fn doubles_are_short_and_read_back() {
     let table = [
         (0.0, r",0\r\n"),
