@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::unbounded;
 use crossbeam::utils::CachePadded;
 use ringwire_core::channel::{LEGS_MAX, NAME_LEN_MAX, shard_of};
-use ringwire_core::{Channel as CoreChannel, Core, Counters, EndpointId};
+use ringwire_core::{Channel as CoreChannel, Core, Counters, EndpointId, RedisSettings};
 use ringwire_shards::clock::monotonic_ns;
 use ringwire_shards::credit::{Amount, credit};
 use ringwire_shards::host::{self, HostHandle};
@@ -188,7 +188,7 @@ impl Engine {
         };
         for (index, (shard, sleeper, poller, commands)) in prepared.into_iter().enumerate() {
             let config = &shared.config;
-            let settings = config.endpoints.iter().map(|endpoint| endpoint.settings.clone()).collect();
+            let settings = config.endpoints.iter().map(|endpoint| settings(endpoint, config)).collect();
             let locations = config.endpoints.iter().map(|endpoint| endpoint.location.clone()).collect();
             // Shards and processes must not come back in step.
             let seed = monotonic_ns() ^ ((index as u64) << 48) ^ (u64::from(std::process::id()) << 24);
@@ -495,6 +495,18 @@ impl Engine {
             unknown,
         }
     }
+}
+
+/// What stands in a delivery beside its payload: the names of the channel and the pattern, which others choose.
+const DELIVERY_HEADS_MAX: usize = 1 << 20;
+
+/// The settings of an endpoint's connections: they let in what a subscriber's ring can take, a quarter of it.
+fn settings(endpoint: &Endpoint, config: &Config) -> RedisSettings {
+    let mut settings = endpoint.settings.clone();
+    let limits = &mut settings.limits;
+    limits.bulk_len_max = limits.bulk_len_max.max(config.subscriber_ring_bytes / 4);
+    limits.frame_len_max = limits.frame_len_max.max(limits.bulk_len_max + DELIVERY_HEADS_MAX);
+    settings
 }
 
 /// Both on lines of their own.
