@@ -5,10 +5,16 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::client::Client;
+use crate::hosts::HOSTS;
+use crate::patience::until;
 use crate::server::Server;
 
 /// What a process with one shard, one publisher with reports and one subscriber may hold, in KiB.
 const RESIDENT_MAX_KIB: u64 = 16 << 10;
+
+/// What a process with a hundred endpoints on two shards may hold, 400 connections in all.
+const MANY_MAX_KIB: u64 = 256 << 10;
 
 /// The host's reactor passes, and what glommio allocates for one and for the guard's timer beside it.
 const PASS_MS: u64 = 10;
@@ -95,4 +101,26 @@ fn memory_stays_small() {
     println!("{lines:?}");
     let resident: u64 = lines["resident_kib"].parse().expect("it is a number");
     assert!(resident <= RESIDENT_MAX_KIB, "{resident} KiB are resident: {lines:?}");
+}
+
+#[test]
+fn a_hundred_endpoints_ten_thousand_channels_and_a_thousand_subscriptions() {
+    let servers = [Server::start(), Server::start(), Server::start()];
+    let urls = servers.each_ref().map(Server::url);
+    for host in HOSTS {
+        let lines = run(probe().args(["many", &host.to_string()]).args(&urls));
+        println!("{host}: {lines:?}");
+        let number = |name: &str| lines[name].parse::<u64>().expect("it is a number");
+        assert_eq!(number("subscriptions"), 1_000);
+        // Three on each channel; nine channels of each hundred are heard twice, by their names and by a pattern.
+        assert_eq!((number("delivered"), number("received")), (30_000, 32_700));
+        assert_eq!(number("flushed"), 1);
+        assert!(number("peak_kib") <= MANY_MAX_KIB, "{lines:?}");
+        for server in &servers {
+            let mut admin = Client::connect(server);
+            until("all connections to be closed", || {
+                !admin.ask(&["CLIENT", "LIST"]).contains(" name=ringwire ")
+            });
+        }
+    }
 }

@@ -6,6 +6,7 @@
 
 mod allocations;
 mod bench;
+mod many;
 mod memory;
 mod quiet;
 
@@ -16,8 +17,11 @@ fn main() {
         ["quiet", url, idle] => quiet::run(url, idle),
         ["allocations", url, host, idle] => allocations::run(url, host, idle),
         ["memory", url] => memory::run(url),
+        ["many", host, ref urls @ ..] if !urls.is_empty() => many::run(host, urls),
         _ => {
-            eprintln!("usage: ringwire-probe quiet URL IDLE | allocations URL HOST IDLE | memory URL");
+            eprintln!(
+                "usage: ringwire-probe quiet URL IDLE | allocations URL HOST IDLE | memory URL | many HOST URL..."
+            );
             std::process::exit(2);
         }
     }

@@ -20,7 +20,8 @@ pub(crate) fn run(url: &str) {
     println!("peak_kib {}", resident_kib("VmHWM:"));
 }
 
-fn resident_kib(field: &str) -> u64 {
+/// A field of this process's status, in KiB.
+pub(crate) fn resident_kib(field: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("a process has a status");
     let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("the status has the field");
     line.trim().trim_end_matches(" kB").parse().expect("it is a number of kB")
