@@ -17,6 +17,7 @@ struct Driver {
     connects: usize,
     closes: usize,
     state: EndpointState,
+    tellings: usize,
 }
 
 impl Outlet for Driver {
@@ -39,6 +40,7 @@ impl Outlet for Driver {
     fn state(&mut self, _: EndpointId, role: Role, state: EndpointState) {
         assert_eq!(role, Role::Publish);
         self.state = state;
+        self.tellings += 1;
     }
 }
 
@@ -230,4 +232,29 @@ fn what_ails_a_server_is_told_while_the_lane_stays() {
     scene.send();
     scene.answer(b"*1\r\n$6\r\nmaster\r\n+PONG\r\n");
     assert_eq!(scene.last_error(), None);
+}
+
+#[test]
+fn a_state_is_told_once_and_begins_once() {
+    let mut scene = Scene::connected(WhenDown::Reject);
+    scene.now.mono_ns += 1;
+    let lost_ns = scene.now.mono_ns;
+    scene.core.disconnected(PUBLISH, LinkError::ClosedByPeer);
+    scene.poll();
+    for _ in 0..3 {
+        scene.pass(RedisSettings::default().reconnect_max_ns);
+        scene.core.connected(scene.now, PUBLISH);
+        scene.send();
+        scene.answer(b"%1\r\n+role\r\n+master\r\n");
+        scene.send();
+        scene.answer(b"$19\r\nid=7 addr=[::1]:999\r\n");
+        scene.send();
+        // The answer to `CLIENT KILL`, and one that nobody asked for: ready, and gone again in the same poll.
+        scene.answer(b":1\r\n:1\r\n");
+        let status = scene.core.status(REDIS).publish;
+        assert_eq!((status.state, status.since_ns), (EndpointState::Reconnecting, lost_ns));
+        assert!(matches!(status.last_error, Some(LinkError::Protocol(_))), "{status:?}");
+    }
+    // Connecting, connected, reconnecting, and the error that changed.
+    assert_eq!(scene.driver.tellings, 4);
 }

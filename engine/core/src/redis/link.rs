@@ -56,14 +56,18 @@ pub(crate) struct Link {
     /// Connections that became ready.
     established: u64,
     announced: EndpointState,
-    /// The last error, or the breaker, is another than the one that was told.
-    is_changed: bool,
     last_error: Option<LinkError>,
+    /// The last error that was told.
+    announced_error: Option<LinkError>,
+    /// The breaker is another than the one that was told.
+    is_breaker_changed: bool,
     /// The connection is there, and takes no messages: its breaker is about to close it.
     is_held: bool,
     /// The driver lost the connection: what came before that is decoded first.
     gone: Option<LinkError>,
-    pub(crate) since_ns: u64,
+    /// When the announced state began, and when the connection was ready last.
+    since_ns: u64,
+    ready_ns: u64,
     pub(crate) last_received_ns: u64,
 }
 
@@ -80,11 +84,13 @@ impl Link {
             attempts: 0,
             established: 0,
             announced: EndpointState::Disconnected,
-            is_changed: false,
             last_error: None,
+            announced_error: None,
+            is_breaker_changed: false,
             is_held: false,
             gone: None,
             since_ns: 0,
+            ready_ns: 0,
             last_received_ns: 0,
         }
     }
@@ -178,7 +184,7 @@ impl Link {
                 self.state = State::Ready;
                 self.established += 1;
                 self.last_error = None;
-                self.since_ns = now_ns;
+                self.ready_ns = now_ns;
                 return Ok(self.handshake.take());
             }
         }
@@ -212,21 +218,19 @@ impl Link {
 
     /// What a probe of a ready connection found: that something ails the server, or that nothing does any more.
     pub(crate) fn examined(&mut self, ailment: Option<LinkError>) {
-        if !self.is_held && self.last_error != ailment {
+        if !self.is_held {
             self.last_error = ailment;
-            self.is_changed = true;
         }
     }
 
     /// The breaker changed while the connection did not: that is to be told as well.
     pub(crate) fn tell_again(&mut self) {
-        self.is_changed = true;
+        self.is_breaker_changed = true;
     }
 
     /// The breaker opens: the connection counts as failed until it is closed.
     pub(crate) fn hold(&mut self, error: LinkError) {
         self.is_held = true;
-        self.is_changed = true;
         self.last_error = Some(error);
     }
 
@@ -242,7 +246,7 @@ impl Link {
     ) {
         // A server that greets and then closes is no better than one that refuses: only a connection that lasted
         // begins the count anew.
-        if self.is_ready() && now_ns.saturating_sub(self.since_ns) >= LASTING_NS {
+        if self.is_ready() && now_ns.saturating_sub(self.ready_ns) >= LASTING_NS {
             self.attempts = 0;
         }
         let max_ns = match error {
@@ -255,7 +259,6 @@ impl Link {
         self.attempts = self.attempts.saturating_add(1);
         self.state = State::Waiting { until_ns: now_ns + pause_ns.unwrap_or(delay) };
         self.is_held = false;
-        self.is_changed |= self.last_error.as_ref() != Some(&error);
         self.last_error = Some(error);
         self.gone = None;
         self.handshake = None;
@@ -281,16 +284,17 @@ impl Link {
         }
     }
 
-    /// Tells the driver of a change of state, once.
+    /// Tells the driver of a change of state, of the last error or of the breaker, once.
     pub(crate) fn announce(&mut self, now_ns: u64, outlet: &mut impl Outlet) {
         let state = self.public_state();
         if state != self.announced {
             self.announced = state;
             self.since_ns = now_ns;
-        } else if !self.is_changed {
+        } else if self.last_error == self.announced_error && !self.is_breaker_changed {
             return;
         }
-        self.is_changed = false;
+        self.announced_error.clone_from(&self.last_error);
+        self.is_breaker_changed = false;
         outlet.state(self.connection.endpoint(), self.connection.role(), state);
     }
 
