@@ -203,6 +203,11 @@ fn code(text: &[u8]) -> &[u8] {
     text.split(|byte| *byte == b' ').next().unwrap_or_default()
 }
 
+/// Whether an error reply says that the server is held up, whoever asks and whatever for.
+pub(crate) fn is_for_now(text: &[u8]) -> bool {
+    matches!(code(text), b"BUSY" | b"LOADING" | b"MASTERDOWN")
+}
+
 /// Whether an error reply to a message says that the server cannot serve for now. The others are the message's own
 /// fault (its channel, its type), and say nothing about the next one.
 pub(crate) fn is_servers_fault(text: &[u8]) -> bool {

@@ -258,3 +258,39 @@ fn a_state_is_told_once_and_begins_once() {
     // Connecting, connected, reconnecting, and the error that changed.
     assert_eq!(scene.driver.tellings, 4);
 }
+
+#[test]
+fn a_server_that_is_busy_for_now_is_fenced_off_later() {
+    let mut scene = Scene::connected(WhenDown::Reject);
+    scene.publish();
+    scene.send();
+    scene.core.disconnected(PUBLISH, LinkError::ClosedByPeer);
+    scene.poll();
+    for refused in ["INFO", "KILL"] {
+        scene.pass(RedisSettings::default().reconnect_max_ns);
+        scene.core.connected(scene.now, PUBLISH);
+        let mut asked = scene.send();
+        scene.answer(b"%1\r\n+role\r\n+master\r\n");
+        asked += &scene.send();
+        if refused == "KILL" {
+            scene.answer(b"$19\r\nid=8 addr=[::1]:999\r\n");
+            asked += &scene.send();
+        }
+        assert!(asked.contains(refused));
+        scene.answer(b"-BUSY a script\r\n");
+        assert_eq!(scene.driver.state, EndpointState::Failed, "{refused}");
+    }
+    scene.pass(RedisSettings::default().reconnect_max_ns);
+    scene.core.connected(scene.now, PUBLISH);
+    scene.send();
+    scene.answer(b"%1\r\n+role\r\n+master\r\n");
+    scene.send();
+    scene.answer(b"$19\r\nid=9 addr=[::1]:999\r\n");
+    assert!(
+        scene.send().contains("KILL\r\n$2\r\nID\r\n$1\r\n7\r\n"),
+        "the connection that may have left something"
+    );
+    scene.answer(b":1\r\n");
+    assert_eq!(scene.driver.state, EndpointState::Connected);
+    assert_eq!(scene.core.counters(REDIS).unfenced, 0);
+}

@@ -13,7 +13,7 @@ use ringwire_codec::resp::{self, Frame, Token};
 
 use crate::outlet::Role;
 use crate::settings::RedisSettings;
-use crate::status::LinkError;
+use crate::status::{LinkError, is_for_now};
 
 /// How a server knows one of our connections. Ids start again with the server: the address guards a stranger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +94,11 @@ impl Handshake {
             (Step::Authenticate | Step::Select, Some(text)) => return Err(LinkError::from_reply(text)),
             // An old server asks for a password here, where `HELLO` did not.
             (_, Some(text)) if text.starts_with(b"NOAUTH") => return Err(LinkError::from_reply(text)),
+            // What a server refuses for now it will answer later: a connection that cannot be fenced because a script
+            // runs is not worth the order of messages.
+            (Step::Role | Step::Info | Step::Kill, Some(text)) if is_for_now(text) => {
+                return Err(LinkError::from_reply(text));
+            }
             // A name is a courtesy, and an old server's user may lack the right to ask for its role.
             (Step::SetName | Step::Role | Step::Info, Some(_)) => {}
             (Step::Role, None) => check_role(frame.item(0))?,
