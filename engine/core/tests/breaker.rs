@@ -294,3 +294,21 @@ fn a_server_that_is_busy_for_now_is_fenced_off_later() {
     assert_eq!(scene.driver.state, EndpointState::Connected);
     assert_eq!(scene.core.counters(REDIS).unfenced, 0);
 }
+
+#[test]
+fn what_an_opening_breaker_had_not_begun_has_its_routes_reason() {
+    for (when_down, reason) in [(WhenDown::Reject, Reason::BreakerOpen), (WhenDown::Drop, Reason::Dropped)] {
+        let mut scene = Scene::connected(when_down);
+        for _ in 0..THRESHOLD {
+            scene.publish();
+        }
+        scene.send();
+        scene.publish();
+        for _ in 0..THRESHOLD {
+            scene.answer(b"-BUSY a script\r\n");
+        }
+        assert_eq!(scene.driver.closes, 1);
+        let expected = (u64::from(THRESHOLD), Outcome::NotSent, reason);
+        assert_eq!(scene.driver.reports.last(), Some(&expected));
+    }
+}

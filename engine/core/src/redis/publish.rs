@@ -60,8 +60,8 @@ struct Entry {
     cost: u32,
     leg: u8,
     kind: Kind,
-    /// Without a connection it waits for one.
-    waits: bool,
+    /// What becomes of it without a connection.
+    when_down: WhenDown,
 }
 
 /// A message on its way into a lane.
@@ -248,11 +248,11 @@ impl PublishLane {
             cost: leg.cost(payload.len()),
             leg: leg_index,
             kind: Kind::Message,
-            waits: leg.when_down() == WhenDown::Buffer,
+            when_down: leg.when_down(),
         };
         let is_open = self.breaker.state() == BreakerState::Open;
-        if (is_open || !self.link.is_ready()) && !entry.waits {
-            let reason = match leg.when_down() {
+        if (is_open || !self.link.is_ready()) && entry.when_down != WhenDown::Buffer {
+            let reason = match entry.when_down {
                 WhenDown::Drop => Reason::Dropped,
                 _ if is_open => Reason::BreakerOpen,
                 _ => Reason::NotConnected,
@@ -388,7 +388,7 @@ impl PublishLane {
         let mut start = self.output.kept_from();
         for mut entry in unsent {
             let end = entry.end;
-            if entry.waits && reason != Reason::Shutdown {
+            if entry.when_down == WhenDown::Buffer && reason != Reason::Shutdown {
                 bytes.extend_from_slice(self.output.between(start, end));
                 entry.end = self.output.sent_to() + bytes.len() as u64;
                 waiting.push(entry);
@@ -422,7 +422,11 @@ impl PublishLane {
                 self.counters.not_sent += 1;
                 Outcome::NotSent
             };
-            self.tell(&entry, now_ns, outcome, self.lost_reason, [0; 16], outlet);
+            let reason = match (self.lost_reason, entry.when_down) {
+                (Reason::BreakerOpen, WhenDown::Drop) => Reason::Dropped,
+                (reason, _) => reason,
+            };
+            self.tell(&entry, now_ns, outcome, reason, [0; 16], outlet);
         }
         self.lost > 0
     }
@@ -499,7 +503,7 @@ impl PublishLane {
             cost: 0,
             leg: 0,
             kind,
-            waits: false,
+            when_down: WhenDown::Reject,
         });
     }
 
