@@ -9,8 +9,10 @@
 //! a decoder keeps its position and resumes where it stopped. What a peer sends is either a frame or an
 //! error value, never a panic, and no memory is reserved for a size that a peer merely declares.
 //!
+//! * [`kafka`]: the Kafka protocol of an idempotent producer, record batches and their compression.
 //! * [`resp`]: the Redis serialization protocol, RESP2 and RESP3.
 
 #![forbid(unsafe_code)]
 
+pub mod kafka;
 pub mod resp;

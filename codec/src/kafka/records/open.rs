@@ -1,0 +1,283 @@
+//! The batch that a partition's records are written into.
+//!
+//! ```text
+//!   plain    [ 61 bytes for the header | record | record | record ...        ]
+//!                                      |<--- packed so far -->|<-- waiting -->|
+//!   packed   [ 61 bytes for the header | piece | piece | piece ...   ]          with compression only
+//! ```
+//!
+//! A record is copied once, into `plain`. With compression, [`OpenBatch::step`] compresses a piece of it at a time
+//! into `packed`; `plain` stays whole until the end, so that a batch which compression would make longer goes out
+//! as it is, and no batch is ever longer than its records were counted.
+
+use std::fmt;
+
+use super::compress::{Compression, Compressors, Packer};
+use super::frozen::{FrozenBatch, Producer, Summary};
+use super::layout::{Codec, HEADER_LEN};
+use super::record::{Record, framed_len};
+
+/// The most records in a batch: their number in it, and their sequence, count in 31 bits.
+const RECORDS_CAP: u32 = i32::MAX as u32;
+
+/// The most bytes in a batch: their number is 31 bits of an int32 that does not count the first 12.
+const BYTES_CAP: usize = i32::MAX as usize;
+
+/// When a batch is full. All are in bytes before compression, the batch's header included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// A batch takes records up to here (`batch.size`). A larger record gets a batch of its own.
+    pub bytes: usize,
+    /// No batch may be larger (`max.request.size`, or the topic's `max.message.bytes`).
+    pub bytes_max: usize,
+    /// A batch takes so many records.
+    pub records: u32,
+}
+
+impl Default for BatchLimits {
+    /// 1,000,000 bytes, below the 1,048,588 that a broker takes by default; no limit of records.
+    fn default() -> Self {
+        Self { bytes: 1_000_000, bytes_max: 1_000_000, records: RECORDS_CAP }
+    }
+}
+
+/// Why a batch does not take a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushError {
+    /// It is full or closed: freeze it, and push to the next one.
+    Full,
+    /// The record is larger than any batch may be.
+    TooLarge {
+        /// What a batch of this record alone would have, in bytes.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
+}
+
+impl fmt::Display for PushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => write!(f, "the batch is full: freeze it and push to the next one"),
+            Self::TooLarge { len, max } => {
+                write!(
+                    f,
+                    "expected a record whose batch has {max} bytes at most, got {len}: raise max.request.size, or send less"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for PushError {}
+
+/// A batch that still takes records. One for each partition, used again and again.
+///
+/// ```
+/// use ringwire_codec::kafka::{BatchLimits, Compression, Compressors, OpenBatch, Producer, Record};
+///
+/// let mut compressors = Compressors::new(); // one for each shard
+/// let mut batch = OpenBatch::new(BatchLimits::default(), Compression::Lz4);
+/// batch.push(&Record { timestamp: 1_700_000_000_000, value: Some(b"1.12120"), ..Record::default() })?;
+/// while batch.step(&mut compressors) {} // whenever there is time
+/// let producer = Producer { id: 4000, epoch: 0, sequence: 17, transactional: false };
+/// let frozen = batch.freeze(producer, &mut compressors, Vec::new());
+/// assert_eq!((frozen.count(), frozen.last_sequence()), (1, 17));
+/// # Ok::<(), ringwire_codec::kafka::PushError>(())
+/// ```
+#[derive(Debug)]
+pub struct OpenBatch {
+    limits: BatchLimits,
+    compression: Compression,
+    /// Room for the header, then the records. Never shorter than the header.
+    plain: Vec<u8>,
+    /// Records in `plain`.
+    count: u32,
+    /// The first record's.
+    base_timestamp: i64,
+    max_timestamp: i64,
+    /// No more records.
+    closed: bool,
+    /// With compression: room for the header, then what was compressed. Else empty.
+    packed: Vec<u8>,
+    /// Up to here `plain` was compressed.
+    packed_to: usize,
+    /// The compressed form is complete.
+    packed_whole: bool,
+    packer: Packer,
+}
+
+impl OpenBatch {
+    /// An empty batch. It allocates nothing before its first record.
+    pub fn new(limits: BatchLimits, compression: Compression) -> Self {
+        let bytes_max = limits.bytes_max.min(BYTES_CAP);
+        let (bytes, records) = (limits.bytes.min(bytes_max), limits.records.min(RECORDS_CAP));
+        Self {
+            limits: BatchLimits { bytes, bytes_max, records },
+            compression,
+            plain: Vec::new(),
+            count: 0,
+            base_timestamp: 0,
+            max_timestamp: 0,
+            closed: false,
+            packed: Vec::new(),
+            packed_to: HEADER_LEN,
+            packed_whole: false,
+            packer: Packer::default(),
+        }
+    }
+
+    /// Records in it.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Its length in bytes before compression, with its header.
+    pub fn plain_len(&self) -> usize {
+        self.plain.len().max(HEADER_LEN)
+    }
+
+    /// The timestamp of its first record; `None` while it is empty.
+    pub fn base_timestamp(&self) -> Option<i64> {
+        (self.count > 0).then_some(self.base_timestamp)
+    }
+
+    /// Whether [`push`](Self::push) would take the record.
+    pub fn fits(&self, record: &Record<'_>) -> bool {
+        self.measure(record).is_ok()
+    }
+
+    /// Appends a record.
+    ///
+    /// # Errors
+    ///
+    /// The batch is full or closed, or the record is larger than any batch; the batch is as it was.
+    #[inline]
+    pub fn push(&mut self, record: &Record<'_>) -> Result<(), PushError> {
+        let (body_len, timestamp_delta) = self.measure(record)?;
+        if self.count == 0 {
+            self.plain.clear();
+            self.plain.resize(HEADER_LEN, 0);
+            self.base_timestamp = record.timestamp;
+            self.max_timestamp = record.timestamp;
+        }
+        record.write(&mut self.plain, body_len, timestamp_delta, self.count);
+        self.max_timestamp = self.max_timestamp.max(record.timestamp);
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Length of the record's body, and its timestamp's distance from the first one.
+    #[inline]
+    fn measure(&self, record: &Record<'_>) -> Result<(usize, i64), PushError> {
+        let base = if self.count == 0 { record.timestamp } else { self.base_timestamp };
+        // Wraps where Java's does: the reader adds it back the same way.
+        let timestamp_delta = record.timestamp.wrapping_sub(base);
+        let body_len = record.body_len(timestamp_delta, self.count);
+        let record_len = framed_len(body_len);
+        let len = self.plain_len() + record_len;
+        if len > self.limits.bytes || self.count >= self.limits.records || self.closed {
+            self.judge(record_len)?;
+        }
+        Ok((body_len, timestamp_delta))
+    }
+
+    /// The record does not simply fit: an empty batch takes it all the same, if any batch may.
+    #[cold]
+    fn judge(&self, record_len: usize) -> Result<(), PushError> {
+        let (len, max) = (HEADER_LEN + record_len, self.limits.bytes_max);
+        if len > max {
+            Err(PushError::TooLarge { len, max })
+        } else if self.count > 0 || self.closed {
+            Err(PushError::Full)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// No more records: [`step`](Self::step) may compress what is left.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Compresses a piece, if a piece is full or the batch is closed. Answers whether more is waiting.
+    ///
+    /// A piece takes some 60 µs (lz4, snappy, zstd at level 1; higher levels take longer). Without compression
+    /// there is never anything to do.
+    pub fn step(&mut self, compressors: &mut Compressors) -> bool {
+        if !self.has_work() {
+            return false;
+        }
+        self.pack_piece(compressors);
+        self.has_work()
+    }
+
+    fn has_work(&self) -> bool {
+        let waiting = self.plain.len().saturating_sub(self.packed_to);
+        self.compression != Compression::None
+            && self.count > 0
+            && !self.packed_whole
+            && (self.closed || waiting >= self.compression.piece_len())
+    }
+
+    fn pack_piece(&mut self, compressors: &mut Compressors) {
+        if self.packed.is_empty() {
+            self.packed.resize(HEADER_LEN, 0);
+        }
+        let end = self.plain.len().min(self.packed_to.saturating_add(self.compression.piece_len()));
+        let is_last = self.closed && end == self.plain.len();
+        let piece = &self.plain[self.packed_to..end];
+        self.packer.pack(self.compression, compressors, piece, is_last, &mut self.packed);
+        self.packed_to = end;
+        self.packed_whole = is_last;
+    }
+
+    /// Everything was compressed (or nothing has to be): [`freeze`](Self::freeze) has but the checksum to do.
+    pub fn is_ready(&self) -> bool {
+        self.closed && (self.compression == Compression::None || self.packed_whole)
+    }
+
+    /// Closes the batch, compresses what is left of it, and gives it its place in the producer's sequence.
+    ///
+    /// The open batch is empty afterwards and takes records for the next one, into the memory of `spare`: a
+    /// buffer that [`FrozenBatch::into_buffer`] gave back, or an empty one.
+    ///
+    /// # Panics
+    ///
+    /// If the batch has no records.
+    pub fn freeze(
+        &mut self,
+        producer: Producer,
+        compressors: &mut Compressors,
+        spare: Vec<u8>,
+    ) -> FrozenBatch {
+        assert!(self.count > 0, "a batch to be sent has records");
+        self.close();
+        while self.step(compressors) {}
+        let summary = Summary {
+            count: self.count,
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            plain_len: self.plain.len(),
+        };
+        let shrank = self.packed_whole && !self.packer.failed() && self.packed.len() < self.plain.len();
+        let (bytes, codec) = if shrank {
+            (std::mem::replace(&mut self.packed, spare), self.compression.codec())
+        } else {
+            (std::mem::replace(&mut self.plain, spare), Codec::None)
+        };
+        self.plain.clear();
+        self.packed.clear();
+        self.count = 0;
+        self.closed = false;
+        self.packed_to = HEADER_LEN;
+        self.packed_whole = false;
+        self.packer = Packer::default();
+        FrozenBatch::seal(bytes, codec, summary, producer)
+    }
+}

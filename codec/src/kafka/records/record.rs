@@ -1,0 +1,249 @@
+//! One record of a batch.
+//!
+//! ```text
+//!   varint length | attributes 0 | varlong timestamp delta | varint offset delta
+//!   | varint key length, key | varint value length, value      (-1: null)
+//!   | varint header count | { varint key length, key | varint value length, value }..
+//! ```
+
+use std::fmt;
+
+use crate::kafka::wire::varint::{
+    VARINT_LEN_MAX, VARLONG_LEN_MAX, signed_len, unsigned_len, write_unsigned, zigzag,
+};
+use crate::kafka::wire::{Reader, WireError, WireErrorKind};
+
+/// The shortest record: a byte for each of length, attributes, two deltas, two nulls and no headers.
+pub(super) const RECORD_LEN_MIN: usize = 7;
+
+/// Attributes of a record: none are defined.
+const ATTRIBUTES_LEN: usize = 1;
+
+/// What goes in front of a record's key, and of its value where there is no key: length, attributes, both
+/// deltas, length of the key, length of the value.
+const PREFIX_LEN_MAX: usize = VARINT_LEN_MAX + ATTRIBUTES_LEN + VARLONG_LEN_MAX + 3 * VARINT_LEN_MAX;
+
+/// A header of a record. Keys may repeat, and their order matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header<'a> {
+    /// UTF-8 by agreement; nobody checks it.
+    pub key: &'a [u8],
+    /// Its value, or null.
+    pub value: Option<&'a [u8]>,
+}
+
+/// A record, borrowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Milliseconds since 1970.
+    pub timestamp: i64,
+    /// The key, or null.
+    pub key: Option<&'a [u8]>,
+    /// The payload, or null: a tombstone in a compacted topic.
+    pub value: Option<&'a [u8]>,
+    /// The headers.
+    pub headers: Headers<'a>,
+}
+
+/// The headers of a record: a slice of the caller's, or bytes of a record that was read and checked.
+#[derive(Clone, Copy)]
+pub struct Headers<'a> {
+    source: Source<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Items(&'a [Header<'a>]),
+    Wire(Reader<'a>, u32),
+}
+
+impl<'a> Headers<'a> {
+    /// Headers to be written.
+    pub const fn new(items: &'a [Header<'a>]) -> Self {
+        Self { source: Source::Items(items) }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self.source {
+            Source::Items(items) => items.len(),
+            Source::Wire(_, count) => count as usize,
+        }
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Them in order.
+    pub fn iter(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
+        let (items, mut wire) = match self.source {
+            Source::Items(items) => (items, None),
+            Source::Wire(reader, count) => (&[][..], Some((reader, count))),
+        };
+        let read = std::iter::from_fn(move || {
+            let (reader, left) = wire.as_mut()?;
+            *left = left.checked_sub(1)?;
+            // These bytes were read before, without an error.
+            header(reader).ok()
+        });
+        items.iter().copied().chain(read)
+    }
+}
+
+impl Default for Headers<'_> {
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
+
+impl PartialEq for Headers<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Headers<'_> {}
+
+impl fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// What a length and its bytes take.
+#[inline]
+fn bytes_len(bytes: Option<&[u8]>) -> usize {
+    match bytes {
+        Some(bytes) => signed_len(bytes.len() as i64) + bytes.len(),
+        None => signed_len(-1),
+    }
+}
+
+impl Record<'_> {
+    /// Bytes behind the length, for these deltas.
+    #[inline]
+    pub(super) fn body_len(&self, timestamp_delta: i64, offset_delta: u32) -> usize {
+        let mut headers_len = signed_len(self.headers.len() as i64);
+        if !self.headers.is_empty() {
+            headers_len += self.headers_len();
+        }
+        ATTRIBUTES_LEN
+            + signed_len(timestamp_delta)
+            + signed_len(i64::from(offset_delta))
+            + bytes_len(self.key)
+            + bytes_len(self.value)
+            + headers_len
+    }
+
+    fn headers_len(&self) -> usize {
+        self.headers.iter().map(|header| bytes_len(Some(header.key)) + bytes_len(header.value)).sum()
+    }
+
+    /// Appends the record. `body_len` is what [`body_len`](Self::body_len) answers for the same deltas.
+    #[inline]
+    pub(super) fn write(&self, out: &mut Vec<u8>, body_len: usize, timestamp_delta: i64, offset_delta: u32) {
+        let mut prefix = [0; PREFIX_LEN_MAX];
+        let mut at = write_unsigned(&mut prefix, zigzag(body_len as i64));
+        at += ATTRIBUTES_LEN;
+        at += write_unsigned(&mut prefix[at..], zigzag(timestamp_delta));
+        at += write_unsigned(&mut prefix[at..], zigzag(i64::from(offset_delta)));
+        let len = |bytes: Option<&[u8]>| zigzag(bytes.map_or(-1, |bytes| bytes.len() as i64));
+        at += write_unsigned(&mut prefix[at..], len(self.key));
+        out.reserve(body_len + VARINT_LEN_MAX);
+        if let Some(key) = self.key {
+            out.extend_from_slice(&prefix[..at]);
+            out.extend_from_slice(key);
+            at = 0;
+        }
+        at += write_unsigned(&mut prefix[at..], len(self.value));
+        out.extend_from_slice(&prefix[..at]);
+        out.extend_from_slice(self.value.unwrap_or_default());
+        if self.headers.is_empty() {
+            out.push(0);
+        } else {
+            self.write_headers(out);
+        }
+    }
+
+    fn write_headers(&self, out: &mut Vec<u8>) {
+        append_varint(out, self.headers.len() as i64);
+        for header in self.headers.iter() {
+            append_varint(out, header.key.len() as i64);
+            out.extend_from_slice(header.key);
+            append_varint(out, header.value.map_or(-1, |value| value.len() as i64));
+            out.extend_from_slice(header.value.unwrap_or_default());
+        }
+    }
+}
+
+fn append_varint(out: &mut Vec<u8>, value: i64) {
+    let mut bytes = [0; VARLONG_LEN_MAX];
+    let len = write_unsigned(&mut bytes, zigzag(value));
+    out.extend_from_slice(&bytes[..len]);
+}
+
+/// Bytes that a record of `body_len` takes with its length in front.
+#[inline]
+pub(super) fn framed_len(body_len: usize) -> usize {
+    unsigned_len(zigzag(body_len as i64)) + body_len
+}
+
+/// A record and its deltas, as they stand in a batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parsed<'a> {
+    pub(super) timestamp_delta: i64,
+    pub(super) offset_delta: i32,
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) value: Option<&'a [u8]>,
+    pub(super) headers: Headers<'a>,
+}
+
+/// Reads the record that `reader` stands at.
+pub(super) fn parse<'a>(reader: &mut Reader<'a>) -> Result<Parsed<'a>, WireError> {
+    let start = *reader;
+    let len = reader.varint("length")?;
+    let Ok(len) = usize::try_from(len) else {
+        return Err(start.error("length", WireErrorKind::NegativeLength { len }));
+    };
+    let mut body = Reader::new("record", -1, false, reader.take("length", len)?);
+    body.take("attributes", ATTRIBUTES_LEN)?;
+    let timestamp_delta = body.varlong("timestamp delta")?;
+    let offset_delta = body.varint("offset delta")?;
+    let key = nullable(&mut body, "key")?;
+    let value = nullable(&mut body, "value")?;
+    let at_count = body;
+    let count = body.varint("header count")?;
+    let left = body.rest().len();
+    let headers = match u32::try_from(count) {
+        // Two bytes at least for each.
+        Ok(count) if count as usize <= left / 2 => Headers { source: Source::Wire(body, count) },
+        Ok(count) => {
+            let kind = WireErrorKind::CountBeyondEnd { count: count as usize, left };
+            return Err(at_count.error("header count", kind));
+        }
+        Err(_) => return Err(at_count.error("header count", WireErrorKind::NegativeLength { len: count })),
+    };
+    for _ in 0..count {
+        header(&mut body)?;
+    }
+    body.finish()?;
+    Ok(Parsed { timestamp_delta, offset_delta, key, value, headers })
+}
+
+fn header<'a>(reader: &mut Reader<'a>) -> Result<Header<'a>, WireError> {
+    let start = *reader;
+    let key = nullable(reader, "header key")?;
+    let key = key.ok_or_else(|| start.error("header key", WireErrorKind::Null))?;
+    Ok(Header { key, value: nullable(reader, "header value")? })
+}
+
+fn nullable<'a>(reader: &mut Reader<'a>, field: &'static str) -> Result<Option<&'a [u8]>, WireError> {
+    let start = *reader;
+    match reader.varint(field)? {
+        -1 => Ok(None),
+        len if len < 0 => Err(start.error(field, WireErrorKind::NegativeLength { len })),
+        len => reader.take(field, len as usize).map(Some),
+    }
+}

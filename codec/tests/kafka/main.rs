@@ -1,0 +1,12 @@
+//! The Kafka codec from the outside; one module per question.
+
+mod api;
+mod golden;
+mod inflate;
+mod oracle;
+mod oracle_produce;
+mod partition;
+mod random;
+mod records;
+mod records_oracle;
+mod wire;
