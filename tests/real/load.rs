@@ -22,7 +22,6 @@ pub(crate) struct Plan {
 /// How far the load has come.
 #[derive(Default)]
 pub(crate) struct Progress {
-    accepted: AtomicU64,
     delivered: AtomicU64,
     unknown: AtomicU64,
     stop: AtomicBool,
@@ -41,12 +40,6 @@ impl Progress {
     pub(crate) fn await_delivered(&self, count: u64) {
         let goal = self.delivered() + count;
         until("messages to be delivered", || self.delivered() >= goal);
-    }
-
-    /// Waits until `count` more messages were accepted.
-    pub(crate) fn await_accepted(&self, count: u64) {
-        let goal = self.accepted.load(Ordering::Relaxed) + count;
-        until("messages to be accepted", || self.accepted.load(Ordering::Relaxed) >= goal);
     }
 }
 
@@ -127,8 +120,13 @@ impl Source {
             Ok(sequence) => {
                 assert_eq!(sequence, number, "sequences are dense");
                 let accepted_ns = monotonic_ns();
-                self.ledger.entries.push(Entry { channel, verdict: None, accepted_ns, settled_ns: 0 });
-                self.progress.accepted.store(number + 1, Ordering::Relaxed);
+                self.ledger.entries.push(Entry {
+                    channel,
+                    verdict: None,
+                    accepted_ns,
+                    settled_ns: 0,
+                    told_ns: 0,
+                });
             }
             // A load does not wait: what is refused is not said.
             Err(Refusal::NotConnected | Refusal::BackPressured | Refusal::ReportsFull) => {}
@@ -138,8 +136,9 @@ impl Source {
 
     fn poll(&mut self) {
         let Self { reports, ledger, progress, .. } = self;
+        let told_ns = monotonic_ns();
         reports.poll(usize::MAX, |report| {
-            ledger.enter(report);
+            ledger.enter(report, told_ns);
             match report.outcome {
                 Outcome::Delivered => progress.delivered.fetch_add(1, Ordering::Relaxed),
                 Outcome::Unknown => progress.unknown.fetch_add(1, Ordering::Relaxed),
@@ -172,6 +171,8 @@ struct Entry {
     accepted_ns: u64,
     /// When the shard learnt of its outcome.
     settled_ns: u64,
+    /// When the publisher did.
+    told_ns: u64,
 }
 
 /// Every accepted message and its outcome.
@@ -183,7 +184,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    fn enter(&mut self, report: &Report) {
+    fn enter(&mut self, report: &Report, told_ns: u64) {
         let entry = &mut self.entries[report.sequence as usize];
         assert_eq!(
             entry.verdict.replace(report.outcome),
@@ -191,12 +192,22 @@ impl Ledger {
             "message {} has two outcomes",
             report.sequence
         );
-        entry.settled_ns = report.at_ns;
+        (entry.settled_ns, entry.told_ns) = (report.at_ns, told_ns);
         self.seen_reports += 1;
     }
 
     pub(crate) fn count(&self, outcome: Outcome) -> u64 {
         self.entries.iter().filter(|entry| entry.verdict == Some(outcome)).count() as u64
+    }
+
+    /// From the acceptance of a delivered message to its report: at most this, for so large a part of them.
+    pub(crate) fn latency(&self, part: f64) -> Duration {
+        let delivered = self.entries.iter().filter(|entry| entry.verdict == Some(Outcome::Delivered));
+        let mut all: Vec<u64> =
+            delivered.map(|entry| entry.told_ns.saturating_sub(entry.accepted_ns)).collect();
+        all.sort_unstable();
+        let index = (all.len() as f64 * part) as usize;
+        Duration::from_nanos(all.get(index).copied().unwrap_or(0))
     }
 
     /// When the first message was delivered that was accepted at `since_ns` or later.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringwire::{Engine, Event, GapReason, Subscriber, SubscriptionId};
 
 use crate::client::Client;
 use crate::journal::Seen;
 use crate::load::number;
-use crate::patience::until;
+use crate::patience::{PATIENCE, until};
 use crate::server::Server;
 
 /// Payload behind the last message of a channel.
@@ -81,7 +81,9 @@ impl Witness {
 }
 
 fn listen(subscriber: &mut Subscriber, mut told: Vec<Told>, count: &AtomicU64) -> Vec<Told> {
-    until("the last message of each channel", || {
+    let mut heard_at = Instant::now();
+    while !told.iter().all(|told| told.has_ended) {
+        assert!(heard_at.elapsed() < PATIENCE, "waited in vain for the next message");
         subscriber.wait(TICK);
         subscriber.poll(POLL_LIMIT, |delivery| {
             let told = told.iter_mut().find(|told| told.subscription.0 == delivery.subscription);
@@ -90,9 +92,9 @@ fn listen(subscriber: &mut Subscriber, mut told: Vec<Told>, count: &AtomicU64) -
                 count.fetch_add(1, Ordering::Relaxed);
             }
             told.hear(&delivery.event);
+            heard_at = Instant::now();
         });
-        told.iter().all(|told| told.has_ended)
-    });
+    }
     told
 }
 
