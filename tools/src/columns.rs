@@ -37,13 +37,22 @@ impl Column {
     }
 }
 
+/// The column's index.
+///
+/// # Errors
+/// The header line has no such column; it says which it has.
+pub(crate) fn find(column: &Column, header: &[u8]) -> Result<usize, String> {
+    let missing = || format!("there is no column {column}; the header line has: {}", names(header));
+    column.index(header).ok_or_else(missing)
+}
+
 /// The field with that index, from 0, without surrounding quotes and blanks; `None` if the line is shorter.
 pub(crate) fn field(line: &[u8], index: usize) -> Option<&[u8]> {
     fields(line).nth(index)
 }
 
 /// The fields' names of a header line, for a message.
-pub(crate) fn names(header: &[u8]) -> String {
+fn names(header: &[u8]) -> String {
     let header = header.strip_prefix(BYTE_ORDER_MARK).unwrap_or(header);
     let names: Vec<String> = fields(header).take(NAMES_SHOWN).map(crate::table::excerpt).collect();
     names.join(", ")

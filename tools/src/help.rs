@@ -1,24 +1,32 @@
-//! The long texts of `--help`.
+//! The long texts of `--help`, of the completions and of the manual pages.
 
 pub(crate) const ABOUT: &str = "\
 Hands messages to Redis through rings, and says exactly what became of each.
 
 Ringwire is a library for programs that must not wait for a broker: they write a message into a ring in tens of \
-nanoseconds, and a shard, a thread with its own connections, sends it and reports the outcome. This command shows \
-the library at work. Nothing has to be installed for it: without --redis it brings a small Redis of its own.";
+nanoseconds, and a shard, a thread with its own connections, sends it and reports the outcome. This command publishes \
+and subscribes through the library, looks at the endpoints of a configuration, and shows what the library does. \
+To try it, nothing has to be installed: `demo` brings a small Redis of its own, and `loopback` runs one.";
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   ringwire demo
       ten seconds of real EUR/USD quotes at 20,000 a second, out to a Redis and back, with latencies
-  ringwire demo --redis redis://127.0.0.1:6379 --rate 50000
-      the same through a Redis of yours
-  ringwire replay quotes.csv --channel fx.eurusd --redis redis://127.0.0.1:6379
-      publishes each line of a file as fast as it is acknowledged, and accounts for each
-  ringwire replay quotes.csv --channel fx.eurusd --redis redis://127.0.0.1 --speed real
-      publishes it with the gaps between the times that it was recorded with
+  ringwire loopback --redis 6390
+      a small Redis on port 6390, to try the other commands with
+  ringwire publish log 'it works' --redis redis://127.0.0.1:6390
+      one message, and what became of it
+  ringwire subscribe 'fx.*' log --redis redis://127.0.0.1:6390
+      messages as they come, one a line
+  ringwire replay quotes.csv --channel fx.eurusd --redis redis://127.0.0.1:6390 --speed real
+      each line of a file, with the gaps between the times that it was recorded with
 
-Exit codes: 0 all went well; 1 it did not, and standard error says why; 2 the command line is wrong.";
+Configuration: --redis URL names one Redis. Without it a file is read: --config FILE, else the one that the variable \
+RINGWIRE_CONFIG names, else ./ringwire.toml if it is there. Then come variables such as RINGWIRE_ENGINE__IDLE, then \
+--set. `ringwire config reference` describes every setting.
+
+Exit codes: 0 all went well; 1 it did not, and standard error says why; 2 the command line or the configuration cannot \
+be used.";
 
 pub(crate) const DEMO: &str = "\
 Real quotes out to a Redis and back, with latencies.
@@ -27,6 +35,9 @@ One thread publishes EUR/USD quotes into a ring at a fixed rate. A shard takes t
 over RESP, and receives them again through a subscription; they come back through another ring. Each quote carries \
 its number as one more column, so that the demo can check that each one arrives as it was sent.
 
+The Redis is one inside this process, unless --redis, --config, RINGWIRE_CONFIG or a variable such as \
+RINGWIRE_ENDPOINT__MAIN__URL names another; ./ringwire.toml is not read.
+
 Latency is counted open loop: message i is due at start + i / rate, whatever happened before it, and its latency \
 begins then, even if the publisher itself was late. It ends when the shard reads the acknowledgement from the socket, \
 and when it reads the message that comes back. The shard reads its clock once per duty cycle (a turn around its rings \
@@ -34,7 +45,7 @@ and sockets, some microseconds), so each figure is exact to one such cycle.
 
 A message that is refused is counted and not tried again: the next one is due. The demo succeeds if every accepted \
 message has exactly one outcome (delivered, not sent or unknown) and everything delivered was received, or told to \
-the subscriber as a gap.";
+the subscriber as a gap. Ctrl-C ends it early, with the same account.";
 
 pub(crate) const DEMO_EXAMPLES: &str = "\
 Examples:
@@ -42,18 +53,68 @@ Examples:
   ringwire demo --redis redis://127.0.0.1:6379 --rate 100000 --seconds 30
   ringwire demo --json | jq .ack_ns.p99";
 
+pub(crate) const PUBLISH: &str = "\
+Publishes one message, or each line of standard input, and says what became of it.
+
+With - for the message, or with none where standard input is a pipe or a file, each line is a message as it stands, \
+without its line end (LF or CRLF). There may be any number of lines: they are read as they are sent. A line may be as \
+long as the longest message, which is a quarter of the setting engine.ring_bytes less some bytes: 2 MiB, or with a \
+configuration file 1 MiB unless that says otherwise.
+
+A refusal (no room, no credit, not connected) is waited out. Nothing is ever sent twice: a PUBLISH that was handed to \
+the network and not answered ends as *unknown*. The exit code is 0 only if every message was delivered, which means that \
+the server executed it; receivers are the subscriptions that the server counted for it, of which there may be none.
+
+Ctrl-C (or SIGTERM) ends the reading; what was accepted is flushed and counted. A second one ends the command at once.
+
+One shard carries the messages, not pinned, and sleeps when there is nothing to do, whatever the configuration says of \
+shards, cores and idle: the application that it belongs to may run on this machine.";
+
+pub(crate) const PUBLISH_EXAMPLES: &str = "\
+Examples:
+  ringwire publish fx.eurusd 1.12120,1.12172 --redis redis://127.0.0.1:6379
+  tail -n +2 quotes.csv | ringwire publish fx.eurusd --redis redis://127.0.0.1:6379
+  tail -f app.log | ringwire publish log - --config prod.toml --json";
+
+pub(crate) const SUBSCRIBE: &str = "\
+Prints the messages of channels and patterns as they come, one a line.
+
+A line is the channel, a blank and the message. Control characters are written as \\n, \\r, \\t stays, and others as \
+\\x1b, so that a message is one line. With --json each line is an object: {\"channel\", \"pattern\" (if it came by one), \
+\"payload\", \"received_ns\"}, the last in nanoseconds since 1970; what is not UTF-8 comes as \"payload_base64\" or \
+\"channel_base64\".
+
+Redis' pub/sub loses messages while a connection is down, and this command tells you: a gap stands on standard error, \
+and with --json as {\"gap\": {\"pattern\", \"reason\", \"lost\", \"received_ns\"}} before the first message after it. If \
+standard output is not read as fast as messages come, the ring fills, and that is told as a gap as well. A message \
+comes once for each pattern that matches it.
+
+It ends by Ctrl-C, SIGTERM, --count, or when nobody reads its output any more, and then counts on standard error. \
+Connections that are lost later are tried again for ever.";
+
+pub(crate) const SUBSCRIBE_EXAMPLES: &str = "\
+Examples:
+  ringwire subscribe 'fx.*' --redis redis://127.0.0.1:6379
+  ringwire subscribe fx.eurusd fx.gbpusd --config prod.toml --endpoint main --json | jq -r .payload
+  ringwire subscribe 'log.*' --count 10";
+
 pub(crate) const REPLAY: &str = "\
-Publishes the lines of a file on a channel, and accounts for each.
+Publishes the lines of a file, and accounts for each.
 
 A message is a line as it stands, without its line end (LF or CRLF); bytes are bytes, and an empty line is an empty \
 message. The first line is taken for the header and is not sent, unless --no-header says otherwise. The file is read \
-as it is sent: its size does not matter. A line may have up to 1 MiB (1048576 bytes).
+as it is sent: its size does not matter. A line may be as long as the longest message, which is a quarter of the \
+setting engine.ring_bytes less some bytes: 2 MiB, or with a configuration file 1 MiB unless that says otherwise. The \
+header, and the first line under --channel-column, may have 1 MiB.
+
+All lines go to one channel (--channel), or each to the one that a column of it names (--channel-column, with \
+--channel-prefix before it).
 
 A refusal (no room, no credit, not connected) is waited out, and the replay goes on when the server is back. Nothing \
 is ever sent twice: a PUBLISH that was handed to the network and not answered may have been executed, and its \
 subscribers cannot recognise a duplicate. So it ends as *unknown*, and what certainly did not go out before the \
 connection was lost as *not sent*. The exit code is 0 only if every line was delivered, which for PUBLISH means that \
-the server executed it, with or without subscribers.
+the server executed it, with or without subscribers. Ctrl-C ends it early, with a true account, and with 1.
 
 Times (for --speed real and --speed N) are numbers that count seconds, milliseconds, microseconds or nanoseconds \
 since 1970, with or without a fraction, or dates and times as in 2020-01-01T22:00:00.065Z: with a T or a blank, with \
@@ -68,16 +129,89 @@ pub(crate) const REPLAY_EXAMPLES: &str = "\
 Examples:
   ringwire replay quotes.csv --channel fx.eurusd --redis redis://127.0.0.1:6379
   ringwire replay quotes.csv --channel fx.eurusd --redis redis://127.0.0.1 --speed 10 --time-column ts_ns
+  ringwire replay quotes.csv --channel-column symbol --channel-prefix fx. --config prod.toml
   ringwire replay lines.txt --no-header --channel log --redis redis://127.0.0.1 --rate 1000
   ringwire replay quotes.csv --channel fx.eurusd --json | jq .delivered";
 
-pub(crate) const DEMO_REDIS: &str = "\
-The Redis to go through: redis://[user:password@]host[:port][/db] or unix:///path/to.sock. Without it a small Redis \
-inside this process is used";
+pub(crate) const STATUS: &str = "\
+Connects to every endpoint of the configuration, and says how each stands.
 
-pub(crate) const REPLAY_REDIS: &str = "\
-The Redis to publish to: redis://[user:password@]host[:port][/db] or unix:///path/to.sock. Without it a small Redis \
-inside this process takes the messages, and nobody hears them";
+It opens connections of its own, for publishing and for subscribing, as the application would: with the same address, \
+user and password. It does not look into an application that runs. For each endpoint there is a line with both \
+connections, how long they have been in their state, and the breaker; below it stands what went wrong, and what to do. \
+The exit code is 0 if all are connected and well.
+
+With --json it is one object: {\"well\", \"health\", \"file\", \"endpoints\": [{\"name\", \"address\", \"well\", \"publish\": \
+{\"state\", \"since_ms\", \"error\": {\"code\", \"text\"}}, \"subscribe\", \"breaker\"}], \"error\"}.";
+
+pub(crate) const STATUS_EXAMPLES: &str = "\
+Examples:
+  ringwire status --redis redis://:password@127.0.0.1:6379
+  ringwire status --config prod.toml --timeout 2
+  ringwire status --json | jq -e .well";
+
+pub(crate) const CONFIG: &str = "\
+Checks the configuration, shows it, or prints the reference of its settings.
+
+The configuration is what a command of the same options would use: a file, the variables RINGWIRE_… of the \
+environment, and --set, each before the one that follows it.";
+
+pub(crate) const CONFIG_EXAMPLES: &str = "\
+Examples:
+  ringwire config check prod.toml
+  ringwire config show prod.toml --set engine.idle=busy-spin
+  ringwire config reference";
+
+pub(crate) const CONFIG_CHECK_EXAMPLES: &str = "\
+Examples:
+  ringwire config check prod.toml
+  ringwire config check prod.toml --json | jq -r .error";
+
+pub(crate) const CONFIG_SHOW_EXAMPLES: &str = "\
+Examples:
+  ringwire config show prod.toml
+  RINGWIRE_ENGINE__IDLE=park ringwire config show";
+
+pub(crate) const CONFIG_REFERENCE_EXAMPLES: &str = "\
+Examples:
+  ringwire config reference | less
+  ringwire config reference > SETTINGS.md";
+
+pub(crate) const LOOPBACK: &str = "\
+Runs a small Redis for trying things out, until Ctrl-C or SIGTERM.
+
+It prints its URL once it listens. It knows pub/sub, and enough else for clients to greet it; it keeps nothing, and is \
+no product. Without a host it listens on 127.0.0.1, where only this machine reaches it.";
+
+pub(crate) const LOOPBACK_EXAMPLES: &str = "\
+Examples:
+  ringwire loopback --redis 6390
+  ringwire loopback --redis 0 --json | jq -r .redis";
+
+pub(crate) const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  source <(ringwire completions bash)
+  ringwire completions zsh > ~/.zfunc/_ringwire";
+
+pub(crate) const MAN_EXAMPLES: &str = "\
+Examples:
+  ringwire man | man -l -
+  ringwire man --dir ~/.local/share/man/man1";
+
+pub(crate) const REDIS: &str = "\
+One Redis, and no file: redis://[user:password@]host[:port][/db] or unix:///path/to.sock";
+
+pub(crate) const CONFIG_FILE: &str = "\
+The configuration file [default: what RINGWIRE_CONFIG names, else ./ringwire.toml]";
+
+pub(crate) const SET: &str = "\
+Set one setting, over the file and the environment, as in engine.idle=park; may be repeated";
+
+pub(crate) const ENDPOINT: &str = "\
+The endpoint to listen at; needed where several are configured. Without it, the only one";
+
+pub(crate) const CHANNEL_COLUMN: &str = "\
+Publish each line on the channel that this column names, by its name in the header or its number from 1";
 
 pub(crate) const TIME_COLUMN: &str = "\
 The column that holds the time, by its name in the header or by its number from 1 [default: the first]";

@@ -71,6 +71,16 @@ impl<R: Read> Lines<R> {
         Ok(Some(&self.line))
     }
 
+    /// From now on lines have at most `len_max` bytes.
+    pub(crate) fn limit(&mut self, len_max: usize) {
+        self.len_max = len_max;
+    }
+
+    /// Whether the next line has to be asked of the reader, at least in part, and may have to be waited for.
+    pub(crate) fn is_drained(&self) -> bool {
+        !self.reader.buffer().contains(&b'\n')
+    }
+
     /// The number of the line that was lent last, from 1; 0 before the first.
     pub(crate) fn number(&self) -> u64 {
         self.number

@@ -1,28 +1,39 @@
-//! The `ringwire` command: shows what the library does, on real quotes or on a file of yours.
+//! The `ringwire` command: publishes, subscribes, looks at endpoints, and shows what the library does.
 //!
 //! ```text
-//!  args ──► Demo   ──► demo   ──┐                      ┌──► table or one JSON object   stdout
-//!      └──► Replay ──► replay ──┼──► Engine ──► Redis  ├──► progress                   stderr
-//!                               └──────────────────────┴──► `ringwire: …`, exit code   stderr
+//!  args ──► a plan ──► demo, publish, subscribe, ──► Engine ──► Redis ──► messages, tables, JSON    stdout
+//!                      replay, status             └─ Configuration        progress                  stderr
+//!                      config, loopback, completions, man                 `ringwire: …`, exit code  stderr
 //! ```
 //!
-//! Exit codes: 0 all went well; 1 it did not, and standard error says why; 2 the command line cannot be understood.
+//! Exit codes: 0 all went well; 1 it did not, and standard error says why; 2 the command line or the configuration
+//! cannot be used.
 #![forbid(unsafe_code)]
 
 mod args;
 mod columns;
+mod configuration;
 mod demo;
+mod generate;
 mod help;
+mod input;
 mod latency;
 mod ledger;
 mod lines;
+mod loopback;
 mod output;
 mod pace;
 mod progress;
+mod publish;
 mod quotes;
-mod redis;
 mod replay;
+mod running;
+mod sender;
+mod settings;
 mod stamp;
+mod status;
+mod stop;
+mod subscribe;
 mod table;
 mod tally;
 
@@ -36,7 +47,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     match args::parse(std::env::args_os()) {
         Ok(Command::Demo(plan)) => output::finish(&demo::run(&plan), plan.json),
+        Ok(Command::Publish(plan)) => output::finish(&publish::run(&plan), plan.json),
+        Ok(Command::Subscribe(plan)) => output::end(subscribe::run(&plan).as_ref()),
         Ok(Command::Replay(plan)) => output::finish(&replay::run(&plan), plan.json),
+        Ok(Command::Status(plan)) => output::finish(&status::run(&plan), plan.json),
+        Ok(Command::Config(plan)) => settings::run(&plan),
+        Ok(Command::Loopback(plan)) => output::end(loopback::run(&plan).as_ref()),
+        Ok(Command::Completions(plan)) => generate::completions(&plan),
+        Ok(Command::Man(plan)) => generate::man(&plan),
         Err(unparsed) => unparsed.finish(),
     }
 }

@@ -1,4 +1,8 @@
-//! The progress of a run, on standard error: one live line on a terminal, else one plain line a second.
+//! The progress of a run: one live line on standard error, where that is a terminal.
+//!
+//! ```text
+//!  [######----]   6.2 s  123,456 accepted  123,400 delivered  123,399 received  p99 88.1 µs
+//! ```
 //!
 //! A thread of its own prints it, so that a slow terminal never holds up a message; it reads counters that the
 //! publishing thread writes.
@@ -15,7 +19,10 @@ use crate::table::{duration, grouped};
 
 /// Fast enough to look alive, slow enough to be read.
 const LIVE_EVERY: Duration = Duration::from_millis(200);
-const PLAIN_EVERY: Duration = Duration::from_secs(1);
+/// Characters between the brackets of the bar.
+const BAR_LEN: u64 = 10;
+/// Where the terminal does not say how wide it is.
+const DEFAULT_COLUMNS: usize = 80;
 /// To the start of the line, and clear it.
 const CLEAR_LINE: &str = "\r\x1b[K";
 
@@ -27,6 +34,7 @@ pub(crate) struct Live {
     lost: AtomicU64,
     received: AtomicU64,
     ack_p99_ns: AtomicU64,
+    done: AtomicU64,
 }
 
 /// A reading of [`Live`].
@@ -40,6 +48,8 @@ pub(crate) struct Reading {
     pub(crate) received: Option<u64>,
     /// 0 shows nothing.
     pub(crate) ack_p99_ns: u64,
+    /// How much of the total is done, in its unit.
+    pub(crate) done: u64,
 }
 
 /// Stands for `None` in [`Live::received`].
@@ -55,6 +65,7 @@ impl Default for Live {
             lost: zero(),
             received: AtomicU64::new(NOBODY),
             ack_p99_ns: zero(),
+            done: zero(),
         }
     }
 }
@@ -67,6 +78,7 @@ impl Live {
             (&self.lost, reading.lost),
             (&self.received, reading.received.unwrap_or(NOBODY)),
             (&self.ack_p99_ns, reading.ack_p99_ns),
+            (&self.done, reading.done),
         ] {
             counter.store(value, Ordering::Relaxed);
         }
@@ -80,14 +92,16 @@ impl Live {
             lost: self.lost.load(Ordering::Relaxed),
             received: (received != NOBODY).then_some(received),
             ack_p99_ns: self.ack_p99_ns.load(Ordering::Relaxed),
+            done: self.done.load(Ordering::Relaxed),
         }
     }
 }
 
 impl Reading {
-    /// One line of at most 80 columns, as long as the numbers are below a billion.
-    fn line(&self, elapsed: Duration) -> String {
-        let mut line = format!("{:5.1} s  {} accepted", elapsed.as_secs_f64(), grouped(self.accepted));
+    /// One line; a `total` of 0 has no bar.
+    fn line(&self, elapsed: Duration, total: u64) -> String {
+        let mut line = bar(self.done, total);
+        line += &format!("{:5.1} s  {} accepted", elapsed.as_secs_f64(), grouped(self.accepted));
         line += &format!("  {} delivered", grouped(self.delivered));
         if let Some(received) = self.received {
             line += &format!("  {} received", grouped(received));
@@ -102,28 +116,47 @@ impl Reading {
     }
 }
 
-/// The thread that prints; ends, and clears the live line, when it is dropped.
+fn bar(done: u64, total: u64) -> String {
+    if total == 0 {
+        return String::new();
+    }
+    let full = (u128::from(done) * u128::from(BAR_LEN) / u128::from(total)).min(u128::from(BAR_LEN)) as usize;
+    format!("[{}{}] ", "#".repeat(full), "-".repeat(BAR_LEN as usize - full))
+}
+
+/// What fits the terminal: a line that wraps would leave a copy of itself at every step.
+fn cut(line: &str, columns: usize) -> &str {
+    let end = line.char_indices().nth(columns.saturating_sub(1)).map_or(line.len(), |(at, _)| at);
+    &line[..end]
+}
+
+fn columns() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr());
+    size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(DEFAULT_COLUMNS)
+}
+
+/// The thread that prints; ends, and clears the line, when it is dropped.
 pub(crate) struct Progress {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Progress {
-    /// Starts it. Without a thread there is no progress to be seen, and nothing else is lost.
-    pub(crate) fn start(live: Arc<Live>) -> Self {
-        let is_live =
-            std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    /// Starts it, if standard error is a terminal that can clear a line. Without a thread there is no progress to be
+    /// seen, and nothing else is lost. A `total` of 0 is not known.
+    pub(crate) fn start(live: Arc<Live>, total: u64) -> Self {
+        let can_clear = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        if !std::io::stderr().is_terminal() || !can_clear {
+            return Self { stop: None, thread: None };
+        }
         let (stop, stopped) = channel();
         let start = Instant::now();
         let print = move || {
-            let every = if is_live { LIVE_EVERY } else { PLAIN_EVERY };
-            while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                let line = live.read().line(start.elapsed());
-                write_stderr(&if is_live { format!("{CLEAR_LINE}{line}") } else { format!("{line}\n") });
+            while stopped.recv_timeout(LIVE_EVERY) == Err(RecvTimeoutError::Timeout) {
+                let line = live.read().line(start.elapsed(), total);
+                write_stderr(&format!("{CLEAR_LINE}{}", cut(&line, columns())));
             }
-            if is_live {
-                write_stderr(CLEAR_LINE);
-            }
+            write_stderr(CLEAR_LINE);
         };
         let thread = std::thread::Builder::new().name("ringwire-show".into()).spawn(print);
         Self { stop: Some(stop), thread: thread.ok() }
@@ -154,16 +187,21 @@ mod tests {
             lost: 0,
             received: Some(999_999_997),
             ack_p99_ns: 88_100,
+            done: 7,
         };
         live.write(&reading);
         assert_eq!(live.read(), reading);
-        let line = reading.line(Duration::from_millis(999_900));
+        let line = reading.line(Duration::from_millis(999_900), 0);
         assert_eq!(
             line,
             "999.9 s  999,999,999 accepted  999,999,998 delivered  999,999,997 received  p99 88.1 µs"
         );
-        let reading = Reading { accepted: 5, delivered: 2, lost: 3, received: None, ack_p99_ns: 0 };
+        let reading =
+            Reading { accepted: 5, delivered: 2, lost: 3, received: None, ack_p99_ns: 0, done: 500 };
         live.write(&reading);
-        assert_eq!(live.read().line(Duration::from_secs(1)), "  1.0 s  5 accepted  2 delivered  3 lost");
+        let line = |total| live.read().line(Duration::from_secs(1), total);
+        assert_eq!(line(1_000), "[#####-----]   1.0 s  5 accepted  2 delivered  3 lost");
+        assert!(line(100).starts_with("[##########] "), "a file may grow");
+        assert_eq!((cut("abcµe", 5), cut("abcµe", 6), cut("", 0)), ("abcµ", "abcµe", ""));
     }
 }

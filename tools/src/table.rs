@@ -58,6 +58,17 @@ pub(crate) fn counts(rows: &[(&str, u64, String)]) -> String {
     text
 }
 
+/// One line for each row, with two blanks between columns as wide as their widest cell.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
 /// One line for each histogram under a line of percentiles.
 pub(crate) fn latencies(title: &str, rows: &[(&str, Percentiles)]) -> String {
     let mut text = String::new();
@@ -123,6 +134,8 @@ mod tests {
         let widths: Vec<usize> = text.lines().map(|line| line.chars().count()).collect();
         assert!(widths.iter().all(|width| *width == widths[0]), "{text}");
         assert!(text.contains("61.4 µs") && text.contains("1.23 ms"), "{text}");
+        let rows = [["a", "bc", ""], ["µµµ", "d", "e"]].map(|row| row.map(str::to_owned));
+        assert_eq!(columns(&rows), ["a    bc\n", "µµµ  d   e\n"]);
         assert_eq!(counts(&[("accepted", 200_000, String::new())]), "  accepted           200,000\n");
     }
 }

@@ -19,12 +19,15 @@ use std::time::Duration;
 use ringwire::{Channel, Event, Message, Outcome, Publisher, Refusal, Reports, Subscriber, monotonic_ns};
 
 use crate::args::Demo;
+use crate::configuration::{Configuration, FileHere};
 use crate::latency::Latency;
 use crate::ledger::Ledger;
+use crate::output::Failure;
 use crate::pace::{self, Rate};
 use crate::progress::{Live, Progress, Reading};
 use crate::quotes::Quotes;
-use crate::redis::Running;
+use crate::running::Running;
+use crate::stop::Stop;
 use crate::tally::{Tally, cause, refusal_cause};
 pub(crate) use summary::DemoSummary;
 
@@ -51,25 +54,28 @@ const LATE_MAX_NS: u64 = 10_000_000;
 pub(crate) fn run(plan: &Demo) -> DemoSummary {
     let (rate, messages) = (plan.rate.per_second(), plan.messages);
     let mut summary = DemoSummary { rate, messages, ..DemoSummary::default() };
-    if let Err(error) = try_run(plan, &mut summary) {
-        summary.error = Some(error);
-    }
+    summary.error = try_run(plan, &mut summary).err();
     summary
 }
 
-fn try_run(plan: &Demo, summary: &mut DemoSummary) -> Result<(), String> {
+fn try_run(plan: &Demo, summary: &mut DemoSummary) -> Result<(), Failure> {
+    let configuration = Configuration::load(&plan.origin, FileHere::Ignored)?;
     let quotes = Quotes::load(plan.file.as_deref())?;
-    let running = plan.destination.start()?;
+    let stop = Stop::listen()?;
+    let running = Running::start_somewhere(configuration)?;
     summary.redis.clone_from(&running.shown);
     summary.hosted_by = running.hosted_by();
-    summary.idle = running.idle.to_string();
+    summary.idle.clone_from(&running.idle);
     summary.cores = running.cores;
     summary.conditions = running.conditions(&plan.rate);
-    let mut run = Run::open(&running, &quotes, plan)?;
-    running.wait_ready(READY_TIMEOUT).map_err(|words| run.refused_subscription().unwrap_or(words))?;
+    let mut run = Run::open(&running, &quotes, &stop, plan)?;
+    running
+        .wait_ready(READY_TIMEOUT, &stop)
+        .map_err(|failure| run.refused_subscription().unwrap_or(failure))?;
     run.start_ns = monotonic_ns();
-    let progress = Progress::start(run.live.clone());
+    let progress = plan.progress.then(|| Progress::start(run.live.clone(), plan.messages));
     run.publish_all();
+    summary.messages = run.next;
     let went_quiet = !run.wait_for_the_rest();
     let seconds = (monotonic_ns() - run.start_ns) as f64 / 1e9;
     let trouble = running.trouble();
@@ -79,12 +85,13 @@ fn try_run(plan: &Demo, summary: &mut DemoSummary) -> Result<(), String> {
     }
     drop(progress);
     summary.seconds = seconds;
-    run.conclude(summary, trouble)
+    run.conclude(summary, trouble).map_err(Failure::from)
 }
 
 /// A demo under way.
 struct Run<'a> {
     quotes: &'a Quotes,
+    stop: &'a Stop,
     rate: Rate,
     messages: u64,
     channel: Channel,
@@ -119,11 +126,17 @@ struct Seen {
 }
 
 impl<'a> Run<'a> {
-    fn open(running: &Running, quotes: &'a Quotes, plan: &Demo) -> Result<Self, String> {
+    fn open(running: &Running, quotes: &'a Quotes, stop: &'a Stop, plan: &Demo) -> Result<Self, String> {
         let words = |error: ringwire::OpenError| error.to_string();
         // A name that no other demo on the same Redis has.
         let name = format!("ringwire.demo.{}.{}", std::process::id(), monotonic_ns());
         let channel = running.engine.channel(&name).map_err(words)?;
+        if channel.legs() != 1 {
+            return Err(format!(
+                "the channels ringwire.demo.* go to {} endpoints: the demo is for one; add a [[route]] for them",
+                channel.legs()
+            ));
+        }
         let (publisher, reports) = running.engine.publisher().map_err(words)?;
         let mut subscriber = running.engine.subscriber().map_err(words)?;
         subscriber.subscribe(&name).map_err(words)?;
@@ -142,6 +155,7 @@ impl<'a> Run<'a> {
         };
         Ok(Self {
             quotes,
+            stop,
             rate: plan.rate,
             messages: plan.messages,
             channel,
@@ -158,19 +172,20 @@ impl<'a> Run<'a> {
     }
 
     /// The server's words, if it refuses the subscription.
-    fn refused_subscription(&mut self) -> Option<String> {
+    fn refused_subscription(&mut self) -> Option<Failure> {
         self.poll_everything();
         let words = self.seen.subscription_error.as_ref()?;
-        Some(format!("the server refuses the subscription: {words}"))
+        Some(format!("the server refuses the subscription: {words}").into())
     }
 
     fn due_ns(&self, index: u64) -> u64 {
         self.start_ns + self.rate.offset_ns(index)
     }
 
+    /// Publishes until every message was, or somebody asked for the end.
     fn publish_all(&mut self) {
         pace::sleep_precisely();
-        while self.next < self.messages {
+        while self.next < self.messages && !self.stop.is_asked() {
             self.publish_due();
             self.poll(POLL_BATCH);
             if self.next < self.messages {
@@ -253,6 +268,7 @@ impl<'a> Run<'a> {
             lost: tally.not_sent + tally.unknown,
             received: Some(*received),
             ack_p99_ns: ack.p99_ns(),
+            done: self.next,
         });
     }
 
@@ -308,6 +324,9 @@ impl<'a> Run<'a> {
                  unknown are not as many{}",
                 because()
             ));
+        }
+        if self.next == 0 {
+            return Err("stopped by a signal before the first message".to_owned());
         }
         if accepted == 0 {
             return Err(format!("every message was refused{}", because()));

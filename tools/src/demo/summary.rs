@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::latency::Percentiles;
-use crate::output::Summary;
+use crate::output::{Failure, Summary};
 use crate::table;
 use crate::tally::Tally;
 
@@ -35,7 +35,7 @@ pub(crate) struct DemoSummary {
     pub(super) first_refusal: Option<String>,
     #[serde(skip)]
     pub(super) first_failure: Option<String>,
-    pub(super) error: Option<String>,
+    pub(super) error: Option<Failure>,
 }
 
 impl Summary for DemoSummary {
@@ -83,7 +83,7 @@ impl Summary for DemoSummary {
         text
     }
 
-    fn error(&self) -> Option<&str> {
-        self.error.as_deref()
+    fn failure(&self) -> Option<&Failure> {
+        self.error.as_ref()
     }
 }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::latency::Percentiles;
-use crate::output::Summary;
+use crate::output::{Failure, Summary};
+use crate::sender::Sent;
 use crate::table;
 use crate::tally::Tally;
 
@@ -12,6 +13,8 @@ use crate::tally::Tally;
 pub(crate) struct ReplaySummary {
     pub(super) file: String,
     pub(super) channel: String,
+    /// How many channels the lines went to.
+    pub(super) channels: usize,
     pub(super) lines: u64,
     #[serde(flatten)]
     pub(super) tally: Tally,
@@ -25,7 +28,16 @@ pub(crate) struct ReplaySummary {
     pub(super) hosted_by: String,
     #[serde(skip)]
     pub(super) conditions: String,
-    pub(super) error: Option<String>,
+    pub(super) error: Option<Failure>,
+}
+
+impl ReplaySummary {
+    pub(super) fn fill(&mut self, sent: &Sent) {
+        self.tally = sent.tally;
+        self.bytes = sent.bytes;
+        self.seconds = sent.seconds;
+        self.latency_ns = sent.latency.percentiles();
+    }
 }
 
 impl Summary for ReplaySummary {
@@ -48,6 +60,9 @@ impl Summary for ReplaySummary {
             ("unknown", unknown, none()),
             ("bytes", self.bytes, none()),
         ]);
+        if self.channels > 1 {
+            text += &table::counts(&[("channels", self.channels as u64, none())]);
+        }
         if self.backwards > 0 {
             text += &table::counts(&[(
                 "backwards",
@@ -61,7 +76,7 @@ impl Summary for ReplaySummary {
         text
     }
 
-    fn error(&self) -> Option<&str> {
-        self.error.as_deref()
+    fn failure(&self) -> Option<&Failure> {
+        self.error.as_ref()
     }
 }

@@ -1,11 +1,7 @@
 //! When each line of a file is due: at once, evenly, or by the times in one of its columns.
 
-use std::fs::File;
-
-use crate::args::{Pace, Replay};
-use crate::columns::{self, Column};
-use crate::lines::Lines;
-use crate::output;
+use crate::args::Pace;
+use crate::columns;
 use crate::pace::{Playback, Rate};
 use crate::stamp::Stamps;
 use crate::table;
@@ -18,34 +14,14 @@ pub(super) enum Timing {
 }
 
 impl Timing {
-    /// Reads the header, if the file has one, and finds the column of the times.
-    pub(super) fn new(plan: &Replay, lines: &mut Lines<File>) -> Result<Self, String> {
-        let header =
-            if plan.has_header { lines.next().map_err(|error| error.to_string())? } else { Some(&b""[..]) };
-        let Some(header) = header else {
-            output::complain(format_args!("{} is empty: there is nothing to send", plan.file.display()));
-            return Ok(Self::AtOnce);
-        };
-        let column = match &plan.pace {
-            Pace::Recorded { column, .. } => column,
-            Pace::Max | Pace::Rate(_) => &Column::Index(0),
-        };
-        let index = column.index(header).ok_or_else(|| {
-            format!("there is no column {column}; the header line has: {}", columns::names(header))
-        });
-        let looks_like_data = |index: &usize| {
-            columns::field(header, *index).is_some_and(|text| Stamps::default().read(text).is_ok())
-        };
-        if index.as_ref().is_ok_and(looks_like_data) {
-            output::complain(
-                "the first line looks like data, but was taken for the header and is not sent; --no-header sends it",
-            );
-        }
-        Ok(match plan.pace {
+    /// Finds the column of the times in the header line, if they are asked for.
+    pub(super) fn new(pace: &Pace, header: &[u8]) -> Result<Self, String> {
+        Ok(match pace {
             Pace::Max => Self::AtOnce,
-            Pace::Rate(rate) => Self::Evenly(rate),
-            Pace::Recorded { speed, .. } => {
-                Self::Recorded { playback: Playback::new(speed), stamps: Stamps::default(), index: index? }
+            Pace::Rate(rate) => Self::Evenly(*rate),
+            Pace::Recorded { speed, column } => {
+                let index = columns::find(column, header)?;
+                Self::Recorded { playback: Playback::new(*speed), stamps: Stamps::default(), index }
             }
         })
     }

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::process::{Running, Scratch, executed, journalling, replay};
+use crate::process::{Running, Scratch, executed, journalling, longest, replay, ringwire};
 
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
@@ -47,7 +47,22 @@ fn a_line_that_does_not_fit_memory_is_named() {
     command.args(["replay", file.text(), "--channel", "c", "--redis", &server.url(), "--json"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let ended = Running::start(command).end();
-    ended.failed("line 3 is longer than 1048576 bytes");
+    ended.failed(&format!("line 3 is longer than {} bytes", longest()));
     assert_eq!(ended.count("delivered"), 1);
     assert_eq!(executed(&server), [b"first"]);
+}
+
+/// A header, and the demo's lines, without an end.
+#[test]
+fn no_line_is_read_beyond_its_limit() {
+    let server = journalling();
+    let file = Scratch::new("h");
+    std::fs::OpenOptions::new().write(true).open(file.path()).unwrap().set_len(1 << 30).unwrap();
+    replay(file.text(), &server, &[]).failed("line 1 is longer than 1048576 bytes");
+    ringwire(["demo", "--file", file.text()]).failed("line 1 is longer than 65536 bytes");
+    let file = Scratch::new("h\n");
+    std::fs::OpenOptions::new().write(true).open(file.path()).unwrap().set_len(1 << 30).unwrap();
+    let options = ["replay", file.text(), "--channel-column", "1", "--redis", &server.url(), "--json"];
+    ringwire(options).failed("line 2 is longer than 1048576 bytes");
+    assert!(executed(&server).is_empty());
 }

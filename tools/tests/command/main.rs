@@ -1,9 +1,15 @@
 //! The built command, as a user runs it.
 
+mod config;
 mod demo;
 mod files;
+mod generate;
+mod loopback;
 mod outage;
 mod pace;
 mod process;
+mod publish;
 mod replay;
+mod status;
+mod subscribe;
 mod usage;

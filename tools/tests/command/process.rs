@@ -3,13 +3,16 @@
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use ringwire::{Config, Engine, Refusal};
 use ringwire_loopback::front::{self, RedisFront};
 use ringwire_loopback::redis::Options;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// Longer than anything here takes, on the slowest machine.
@@ -30,8 +33,14 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
 /// A command that runs; it is killed if it is dropped before it ended.
 pub(crate) struct Running {
     child: Child,
-    stdout: Option<JoinHandle<Vec<u8>>>,
-    stderr: Option<JoinHandle<Vec<u8>>>,
+    stdout: Option<Collected>,
+    stderr: Option<Collected>,
+}
+
+/// What a pipe has given so far, and the thread that reads it.
+struct Collected {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    thread: JoinHandle<()>,
 }
 
 /// How a command ended.
@@ -45,6 +54,11 @@ pub(crate) struct Ended {
 pub(crate) fn command<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringwire"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("RINGWIRE_") {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
@@ -53,13 +67,26 @@ pub(crate) fn ringwire<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) 
     Running::start(command(arguments)).end()
 }
 
-fn collect(pipe: Option<impl Read + Send + 'static>) -> Option<JoinHandle<Vec<u8>>> {
+fn collect(pipe: Option<impl Read + Send + 'static>) -> Option<Collected> {
     let mut pipe = pipe?;
-    Some(std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        pipe.read_to_end(&mut bytes).unwrap();
-        bytes
-    }))
+    let bytes = Arc::new(Mutex::new(Vec::new()));
+    let shared = bytes.clone();
+    let thread = std::thread::spawn(move || {
+        let mut piece = [0; 64 << 10];
+        loop {
+            let len = pipe.read(&mut piece).unwrap();
+            if len == 0 {
+                return;
+            }
+            shared.lock().unwrap().extend_from_slice(&piece[..len]);
+        }
+    });
+    Some(Collected { bytes, thread })
+}
+
+fn so_far(collected: Option<&Collected>) -> String {
+    let bytes = collected.unwrap().bytes.lock().unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl Running {
@@ -69,15 +96,39 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
+    /// The same, with a pipe to its standard input.
+    pub(crate) fn start_fed(mut command: Command) -> (Self, ChildStdin) {
+        let mut running = Self::start({
+            command.stdin(Stdio::piped());
+            command
+        });
+        let stdin = running.child.stdin.take().unwrap();
+        (running, stdin)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// What it has printed so far.
+    pub(crate) fn stdout(&self) -> String {
+        so_far(self.stdout.as_ref())
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        so_far(self.stderr.as_ref())
+    }
+
     pub(crate) fn end(mut self) -> Ended {
         let mut status = None;
         until("the end of the command", || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        let text = |pipe: Option<JoinHandle<Vec<u8>>>| {
-            let bytes = pipe.map_or_else(Vec::new, |thread| thread.join().unwrap());
-            String::from_utf8(bytes).unwrap()
+        let text = |collected: Option<Collected>| {
+            let Some(Collected { bytes, thread }) = collected else { return String::new() };
+            thread.join().unwrap();
+            String::from_utf8(std::mem::take(&mut bytes.lock().unwrap())).unwrap()
         };
         let (stdout, stderr) = (text(self.stdout.take()), text(self.stderr.take()));
         let ended = Ended { code: status.unwrap().code(), stdout, stderr };
@@ -96,9 +147,14 @@ impl Drop for Running {
 
 impl Ended {
     /// The one JSON object on standard output.
-    pub(crate) fn json(&self) -> Value {
+    pub(crate) fn object(&self) -> Value {
         assert_eq!(self.stdout.lines().count(), 1, "{self:?}");
-        let value: Value = serde_json::from_str(&self.stdout).unwrap();
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+
+    /// The same of a command that sends.
+    pub(crate) fn json(&self) -> Value {
+        let value = self.object();
         let [accepted, delivered, not_sent, unknown] =
             ["accepted", "delivered", "not_sent", "unknown"].map(|key| value[key].as_u64().unwrap());
         assert_eq!(accepted, delivered + not_sent + unknown, "{self:?}");
@@ -108,6 +164,14 @@ impl Ended {
 
     pub(crate) fn count(&self, key: &str) -> u64 {
         self.json()[key].as_u64().unwrap()
+    }
+
+    /// Asserts that the command line or the configuration was turned down, in one line with these words.
+    pub(crate) fn turned_down(&self, words: &str) {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(2), ""), "{self:?}");
+        assert!(self.stderr.starts_with("ringwire: ") && self.stderr.contains(words), "{words}: {self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
+        assert!(self.stderr.len() < 1_000 && !self.stderr.contains("hunter2"), "{self:?}");
     }
 
     /// Asserts that it failed, as it should, with these words on standard error.
@@ -154,6 +218,23 @@ pub(crate) fn journalling() -> RedisFront {
 pub(crate) fn executed(front: &RedisFront) -> Vec<Vec<u8>> {
     let executed = front.with(ringwire_loopback::redis::Server::take_executed).unwrap();
     executed.into_iter().map(|it| it.payload).collect()
+}
+
+/// The same with their channels.
+pub(crate) fn executed_on(front: &RedisFront) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let executed = front.with(ringwire_loopback::redis::Server::take_executed).unwrap();
+    executed.into_iter().map(|it| (it.channel, it.payload)).collect()
+}
+
+/// The longest message that the command sends without a configuration file.
+pub(crate) fn longest() -> usize {
+    let config = Config::new().ring_bytes(8 << 20);
+    let engine = Engine::start(config).unwrap();
+    let (mut publisher, _reports) = engine.publisher().unwrap();
+    match publisher.try_claim(&engine.channel("c").unwrap(), usize::MAX).err() {
+        Some(Refusal::TooLong { max }) => max,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Replays `file` to `front`, with further options.

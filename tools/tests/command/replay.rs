@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use crate::process::{
-    PATIENCE, QUOTES, Running, Scratch, command, executed, journalling, replay, ringwire, until,
+    PATIENCE, QUOTES, Running, Scratch, command, executed, executed_on, journalling, longest, replay,
+    ringwire, until,
 };
 use ringwire::{Config, Engine, Event};
 use ringwire_loopback::front;
 use ringwire_loopback::redis::Options;
+use rustix::process::Signal;
 
 #[test]
 fn a_subscriber_gets_every_line_of_the_quotes_in_order() {
@@ -77,21 +79,21 @@ fn bytes_are_bytes() {
 
 #[test]
 fn a_line_as_long_as_the_largest_message_passes_and_a_longer_one_is_named() {
-    const LONGEST: usize = 1 << 20;
+    let longest = longest();
     let server = journalling();
     let mut text = b"h\nfirst\n".to_vec();
-    text.resize(text.len() + LONGEST, b'x');
+    text.resize(text.len() + longest, b'x');
     text.extend_from_slice(b"\r\nlast\n");
     let file = Scratch::new(&text);
     let ended = replay(file.text(), &server, &[]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let lens: Vec<usize> = executed(&server).iter().map(Vec::len).collect();
-    assert_eq!(lens, [5, LONGEST, 4]);
+    assert_eq!(lens, [5, longest, 4]);
 
     text.insert(8, b'x');
     let file = Scratch::new(&text);
     let ended = replay(file.text(), &server, &[]);
-    ended.failed(&format!("{}: line 3 is longer than 1048576 bytes", file.text()));
+    ended.failed(&format!("{}: line 3 is longer than {longest} bytes", file.text()));
     assert_eq!(
         (ended.count("lines"), ended.count("delivered")),
         (1, 1),
@@ -119,4 +121,60 @@ fn without_a_redis_it_says_where_the_messages_go() {
     for words in ["eurusd-quotes.csv on channel c", "9,500", "to the acknowledgement", "418,000"] {
         assert!(ended.stdout.contains(words), "{words}: {ended:?}");
     }
+}
+
+#[test]
+fn a_column_names_the_channel_of_each_line() {
+    let server = journalling();
+    let file = Scratch::new("ts,symbol\n1,EURUSD\n2,\"GBPUSD\"\n3,EURUSD\n");
+    let replay = |column: &[&str]| {
+        let url = server.url();
+        ringwire(["replay", file.text(), "--redis", &url, "--json"].iter().chain(column))
+    };
+    let ended = replay(&["--channel-column", "symbol", "--channel-prefix", "fx."]);
+    assert_eq!((ended.code, ended.count("delivered"), ended.count("channels")), (Some(0), 3, 2), "{ended:?}");
+    let expected: [(&[u8], &[u8]); 3] =
+        [(b"fx.EURUSD", b"1,EURUSD"), (b"fx.GBPUSD", b"2,\"GBPUSD\""), (b"fx.EURUSD", b"3,EURUSD")];
+    let found = executed_on(&server);
+    assert_eq!(found.iter().map(|(channel, line)| (&**channel, &**line)).collect::<Vec<_>>(), expected);
+
+    let ended = replay(&["--channel-column", "1"]);
+    assert_eq!((ended.code, executed_on(&server)[0].0.as_slice()), (Some(0), &b"1"[..]), "{ended:?}");
+    replay(&["--channel-column", "when"])
+        .failed("there is no column `when`; the header line has: ts, symbol");
+    replay(&["--channel-column", "3"]).failed("line 2: there is no column 3, where the channel should be");
+    let file = Scratch::new("h,c\n1,a\n2,\n");
+    let ended =
+        ringwire(["replay", file.text(), "--redis", &server.url(), "--channel-column", "c", "--json"]);
+    ended.failed("line 3: column 2, where the channel should be, is empty");
+    assert_eq!((ended.count("lines"), ended.count("delivered")), (2, 1));
+}
+
+#[test]
+fn too_many_channels_are_a_mistake() {
+    let server = front::spawn("127.0.0.1:0", Options::default()).unwrap();
+    let lines: Vec<String> = (0..=65_536).map(|number| number.to_string()).collect();
+    let file = Scratch::new(lines.join("\n"));
+    let url = server.url();
+    let ended =
+        ringwire(["replay", file.text(), "--no-header", "--channel-column", "1", "--redis", &url, "--json"]);
+    ended.failed("line 65537: column 1 has more than 65536 different values, now `65536`");
+    assert_eq!(ended.count("delivered"), 65_536);
+}
+
+#[test]
+fn a_signal_ends_it_with_a_true_account() {
+    let server = journalling();
+    let url = server.url();
+    let arguments = ["replay", QUOTES, "--channel", "c", "--redis", &url, "--rate", "1000", "--json"];
+    let running = Running::start(command(arguments));
+    let mut count = 0;
+    until("some messages", || {
+        count += executed(&server).len();
+        count > 100
+    });
+    running.signal(Signal::INT);
+    let ended = running.end();
+    ended.failed("stopped by a signal before line ");
+    assert!(ended.count("delivered") < 9_500 && ended.count("delivered") == ended.count("accepted"));
 }

@@ -15,6 +15,11 @@ fn help_and_version_are_for_standard_output() {
         (&["demo", "--help"], "duty cycle"),
         (&["replay", "--help"], "Nothing is ever sent twice"),
         (&["help", "replay"], "--time-column"),
+        (&["publish", "--help"], "was accepted is flushed"),
+        (&["subscribe", "--help"], "payload_base64"),
+        (&["status", "--help"], "since_ms"),
+        (&["config", "show", "--help"], "passwords are masked"),
+        (&["loopback", "--help"], "keeps nothing"),
     ] {
         let ended = ringwire(arguments);
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{arguments:?}");
@@ -29,6 +34,12 @@ fn what_cannot_be_understood_ends_with_2() {
         (&["dance"], "unrecognized subcommand 'dance'"),
         (&["demo", "--rate", "0"], "--rate 0: expected 1 to"),
         (&["demo", "--redis", "redis://:hunter2@h:x"], "--redis: the port is a number"),
+        (&["publish"], "CHANNEL"),
+        (&["subscribe"], "PATTERN"),
+        (&["subscribe", "c", "--count", "0"], "--count 0"),
+        (&["status", "--redis", "redis://h", "--config", "x.toml"], "cannot be used with"),
+        (&["loopback", "--redis", "x"], "--redis x: expected a port"),
+        (&["completions", "tcsh"], "tcsh"),
         (&["replay"], "--channel"),
         (&["replay", "x.csv", "--channel", "c", "--speed", "fast"], "--speed fast: expected"),
         (&["replay", "x.csv", "--channel", "c", "--speed", "2", "--rate", "3"], "cannot be used with"),
@@ -45,6 +56,10 @@ fn a_reader_that_has_gone_is_no_error() {
     for arguments in [
         &["--help"][..],
         &["demo", "--seconds", "1", "--rate", "100"],
+        &["config", "reference"],
+        &["config", "show"],
+        &["completions", "bash"],
+        &["man"],
         &["replay", QUOTES, "--channel", "c", "--json"],
     ] {
         let mut command = command(arguments);
@@ -72,4 +87,12 @@ fn a_full_disk_is_an_error() {
     command.stdout(OpenOptions::new().write(true).open("/dev/full").unwrap());
     let ended = Running::start(command).end();
     ended.failed("cannot write to standard output: No space left on device");
+}
+
+#[test]
+fn without_an_endpoint_it_says_how_to_name_one() {
+    for arguments in [&["publish", "c", "m"][..], &["subscribe", "c"], &["status"]] {
+        ringwire(arguments)
+            .turned_down("there is no endpoint: name a Redis with --redis URL, or configure one");
+    }
 }
