@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 
 use ringwire_core::Now;
 
+use super::breaker::Breaker;
 use super::coverage::Coverage;
 use super::judge::Judge;
 use super::ledger::Ledger;
@@ -77,6 +78,8 @@ pub(crate) struct Context {
     pub(crate) now_ns: u64,
     pub(crate) random: Random,
     pub(crate) ledger: Ledger,
+    /// By endpoint.
+    pub(crate) breakers: Vec<Breaker>,
     pub(crate) judge: Judge,
     pub(crate) coverage: Coverage,
     queue: BinaryHeap<Reverse<(u64, u64, Event)>>,
@@ -93,11 +96,12 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(random: Random, ledger: Ledger, judge: Judge) -> Self {
+    pub(crate) fn new(random: Random, ledger: Ledger, breakers: Vec<Breaker>, judge: Judge) -> Self {
         Self {
             now_ns: START_NS,
             random,
             ledger,
+            breakers,
             judge,
             coverage: Coverage::default(),
             queue: BinaryHeap::new(),

@@ -96,6 +96,38 @@ coverage! {
     refused_not_connected,
     /// Messages answered with an error.
     server_errors,
+    /// Breakers that opened.
+    breaker_trips,
+    /// ... because answers did not come.
+    breaker_trips_timeout,
+    /// ... again, because the one message that was let out failed.
+    breaker_trips_half_open,
+    /// Open breakers that were tried again.
+    breaker_trials,
+    /// ... and found the server still unwell, by its greeting.
+    breaker_trials_refused,
+    /// Breakers that closed.
+    breaker_closes,
+    /// Messages rejected because a breaker was open.
+    breaker_rejections,
+    /// Messages that an open breaker's route dropped though they were queued before.
+    breaker_drops,
+    /// Messages answered after their breaker had opened.
+    drained_answers,
+    /// Messages that waited while their breaker opened twice or more, and were delivered.
+    buffered_over_trips,
+    /// Connected lanes that were told to be loading.
+    ailments_loading,
+    /// ... to be without their primary.
+    ailments_master_down,
+    /// ... to be otherwise unwell.
+    ailments_unhealthy,
+    /// ... to be well again.
+    ailments_cleared,
+    /// Connections that a full server turned away.
+    turned_away_full,
+    /// Endpoints opened for their own sake whose both lanes were connected in the end.
+    opened_endpoints,
     /// Messages over the local bus.
     bus_messages,
     /// Faults that began.

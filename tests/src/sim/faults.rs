@@ -38,8 +38,16 @@ pub(crate) enum Kind {
     Inject { command: &'static str, error: &'static str },
     /// The server loads its data.
     Loading,
+    /// A script holds the server up.
+    Busy,
+    /// The server's disk refuses snapshots.
+    Misconf,
+    /// The server takes so many clients and no more.
+    Full { clients_max: usize },
     /// The server is a replica.
     Demote,
+    /// The server is a replica without its primary.
+    MasterDown,
     /// Everything takes as long as a timeout.
     Slow,
     /// The server ends a subscription by itself.
@@ -57,10 +65,14 @@ const LONG_ERROR: &str = concat!(
     "sixth, the administrator answers letters only, and those only in the morning, see the first again"
 );
 
+/// What a server says that cannot take messages for now.
+const PUBLISH_FAULTS: [(&str, &str); 2] =
+    [("publish", "OOM"), ("publish", "MISCONF Errors writing to the AOF file: No space left on device")];
+
 /// Commands and the errors that they are answered with.
-pub(crate) const INJECTIONS: [(&str, &str); 17] = [
+pub(crate) const INJECTIONS: [(&str, &str); 18] = [
     ("publish", "NOPERM this user has no permissions to run the 'publish' command"),
-    ("publish", "OOM"),
+    ("publish", "WRONGTYPE Operation against a key holding the wrong kind of value"),
     ("subscribe", "NOPERM no permissions to access one of the channels used as arguments"),
     ("subscribe", LONG_ERROR),
     ("psubscribe", LONG_ERROR),
@@ -72,11 +84,29 @@ pub(crate) const INJECTIONS: [(&str, &str); 17] = [
     ("client|kill", "ERR unknown subcommand 'KILL'. Try CLIENT HELP."),
     ("client|info", "ERR unknown subcommand 'INFO'. Try CLIENT HELP."),
     ("ping", "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."),
+    ("ping", "NOPERM this user has no permissions to run the 'ping' command"),
     ("role", "NOPERM this user has no permissions to run the 'role' command"),
     ("hello", "ERR unknown command 'HELLO', with args beginning with: '3' "),
     ("hello", "WRONGPASS invalid username-password pair or user is disabled."),
     ("client|setname", "ERR unknown subcommand 'SETNAME'. Try CLIENT HELP."),
 ];
+
+impl Kind {
+    /// Whether a server with this fault may turn connections away by an error, or be left for being a replica.
+    pub(crate) fn refuses(self) -> bool {
+        match self {
+            Self::Inject { command, .. } => !matches!(command, "publish"),
+            Self::OtherPassword
+            | Self::Loading
+            | Self::Busy
+            | Self::Misconf
+            | Self::Full { .. }
+            | Self::Demote
+            | Self::MasterDown => true,
+            _ => false,
+        }
+    }
+}
 
 /// Chooses what goes wrong with one endpoint between two times.
 pub(crate) fn choose(
@@ -95,10 +125,11 @@ pub(crate) fn choose(
         let lasts_ns = random.between(MILLISECOND_NS, longest).min(until_ns - at_ns);
         let kind = choose_kind(random, hostile);
         // Found out by a `ROLE` now and then.
-        let least_ns = if kind == Kind::Demote { tempo_ns * 12 } else { 0 };
+        let least_ns = if matches!(kind, Kind::Demote | Kind::MasterDown) { tempo_ns * 12 } else { 0 };
         let lasts_ns = lasts_ns.max(least_ns).min(until_ns - at_ns);
         faults.push(Fault { endpoint, at_ns, lasts_ns, kind });
-        let shows_when_connecting = matches!(kind, Kind::Inject { .. } | Kind::Flap | Kind::OtherPassword);
+        let shows_when_connecting =
+            matches!(kind, Kind::Inject { .. } | Kind::Flap | Kind::OtherPassword | Kind::Full { .. });
         if shows_when_connecting && random.percent(70) {
             let at_ns = if kind == Kind::Flap { at_ns } else { at_ns + random.below(lasts_ns) };
             faults.push(Fault { endpoint, at_ns, lasts_ns: 0, kind: Kind::Break { role: None } });
@@ -112,8 +143,18 @@ fn choose_kind(random: &mut Random, hostile: bool) -> Kind {
         return Kind::Lie;
     }
     let role = random.pick(&[None, Some(Role::Publish), Some(Role::Publish), Some(Role::Subscribe)]);
-    match random.below(30) {
+    match random.below(44) {
         27..30 => Kind::Flap,
+        30..34 => Kind::Busy,
+        34..36 => Kind::Loading,
+        36 => Kind::Misconf,
+        37..39 => Kind::Full { clients_max: random.index(2) },
+        39 => Kind::MasterDown,
+        // A server that greets, and then takes no message.
+        40..44 => {
+            let (command, error) = random.pick(&PUBLISH_FAULTS);
+            Kind::Inject { command, error }
+        }
         0..4 => Kind::Break { role },
         4..9 => Kind::Freeze { role, for_good: random.percent(30) },
         9..11 => Kind::Refuse,

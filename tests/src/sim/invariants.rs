@@ -2,8 +2,8 @@
 //! subscriptions, which are looked at when the run is over.
 
 use ringwire_core::{
-    Charge, ConnectionId, Core, Delivery, EndpointId, EndpointState, Event, MILLISECOND_NS, Outcome, Reason,
-    Report, Role, SubscriberId, WhenDown,
+    BreakerState, Charge, ConnectionId, Core, Delivery, EndpointId, EndpointState, Event, LinkError,
+    MILLISECOND_NS, Outcome, Reason, Report, Role, SubscriberId, WhenDown,
 };
 use ringwire_loopback::redis::Executed;
 
@@ -24,7 +24,7 @@ pub(crate) fn outcome_is_the_only_one(ctx: &mut Context, charge: Charge, report:
         return false;
     };
     let numbers = (message.channel, message.tag, message.intended_ns);
-    let handed = message.handed_ns.is_some();
+    let (handed_ns, handed) = (message.handed_ns, message.handed_ns.is_some());
     let Some(leg) = message.legs.get_mut(usize::from(report.leg)) else {
         ctx.judge.broken(NAME, format!("no such leg: {charge:?} {report:?}"));
         return false;
@@ -38,6 +38,11 @@ pub(crate) fn outcome_is_the_only_one(ctx: &mut Context, charge: Charge, report:
     judge.require(expected == found, "an outcome gives back what was charged", || {
         format!("expected endpoint and bytes {expected:?}, found {found:?} in {report:?}")
     });
+    judge.require(
+        handed_ns == Some(charge.taken_ns) || !handed,
+        "an outcome knows when its message was taken",
+        || format!("expected {handed_ns:?}, found {charge:?}"),
+    );
     judge.require(
         numbers == (report.channel, report.tag, report.intended_ns),
         "a report carries its message's numbers",
@@ -64,6 +69,8 @@ pub(crate) fn outcome_is_true(ctx: &mut Context, charge: Charge, report: &Report
             coverage.delivered += 1;
             coverage.bus_messages += u64::from(leg.endpoint.is_none());
             coverage.buffered_deliveries += u64::from(leg.waited);
+            let trips = leg.endpoint.map_or(0, |it| ctx.breakers[it].trips);
+            coverage.buffered_over_trips += u64::from(trips >= leg.trips + 2);
         }
         Outcome::NotSent => coverage.not_sent += 1,
         Outcome::Unknown => {
@@ -111,9 +118,13 @@ fn delivered_in_order(ctx: &mut Context, leg: &LegRecord, charge: Charge, report
 }
 
 /// The reason fits the outcome and the route's `when_down`: above all, what may wait for a connection is not given up
-/// for want of one.
+/// for want of one, and an open breaker is a reason while it is open and for nobody but those who reject.
 fn reason_is_right(ctx: &mut Context, leg: &LegRecord, charge: Charge, report: &Report) {
     let when_down = leg.when_down;
+    let is_open = leg.endpoint.is_some_and(|it| ctx.breakers[it].is_open());
+    let coverage = &mut ctx.coverage;
+    coverage.breaker_rejections += u64::from(report.reason == Reason::BreakerOpen);
+    coverage.breaker_drops += u64::from(report.reason == Reason::Dropped && !leg.waited);
     let right = match (report.outcome, report.reason) {
         // While there is no connection the route decides at once.
         (Outcome::Delivered, Reason::None) | (Outcome::NotSent, Reason::ServerError) => {
@@ -123,13 +134,16 @@ fn reason_is_right(ctx: &mut Context, leg: &LegRecord, charge: Charge, report: &
         (Outcome::Unknown, Reason::ConnectionLost) => true,
         (Outcome::NotSent, Reason::ConnectionLost) => when_down != WhenDown::Buffer,
         // Before the breaker opened the lane was up.
-        (Outcome::NotSent, Reason::BreakerOpen) => when_down != WhenDown::Buffer,
-        (Outcome::NotSent, Reason::NotConnected) => when_down == WhenDown::Reject && leg.waited,
-        (Outcome::NotSent, Reason::Dropped) => when_down == WhenDown::Drop && leg.waited,
+        (Outcome::NotSent, Reason::BreakerOpen) => when_down == WhenDown::Reject && is_open,
+        (Outcome::NotSent, Reason::NotConnected) => when_down == WhenDown::Reject && leg.waited && !is_open,
+        (Outcome::NotSent, Reason::Dropped) => when_down == WhenDown::Drop && (leg.waited || is_open),
         _ => false,
     };
     ctx.judge.require(right, "the reason fits the outcome and the route", || {
-        format!("{when_down:?}, down at first: {}: {charge:?} {report:?}", leg.waited)
+        format!(
+            "{when_down:?}, down at first: {}, breaker open: {is_open}: {charge:?} {report:?}",
+            leg.waited
+        )
     });
 }
 
@@ -408,7 +422,53 @@ pub(crate) fn states_agree(port: &mut Port, core: &Core) {
         port.ctx.judge.require(told == found, "states are told", || {
             format!("endpoint {endpoint}: told {told:?}, found {found:?}")
         });
+        let told = port.breakers[endpoint];
+        port.ctx.judge.require(told == status.breaker, "breakers are told", || {
+            format!("endpoint {endpoint}: told {told:?}, found {:?}", status.breaker)
+        });
+        for (index, lane) in [(endpoint * 2, &status.publish), (endpoint * 2 + 1, &status.subscribe)] {
+            let told = (port.since_ns[index], &port.errors[index]);
+            port.ctx.judge.require(
+                told == (lane.since_ns, &lane.last_error),
+                "what is said of a state was told with it",
+                || format!("endpoint {endpoint}: told {told:?}, found {lane:?}"),
+            );
+        }
     }
+}
+
+/// A state is told again only for the sake of another error, or of the breaker; and a connection that is there has only such errors as
+/// its `PING`s are answered with.
+pub(crate) fn telling_has_a_reason(
+    port: &mut Port,
+    connection: ConnectionId,
+    error: Option<LinkError>,
+    breaker: Option<BreakerState>,
+) {
+    let (before, state) = (port.before[connection.index()], port.states[connection.index()]);
+    let told = std::mem::replace(&mut port.errors[connection.index()], error);
+    let endpoint = usize::from(connection.endpoint().0);
+    let moved = breaker.is_some_and(|it| std::mem::replace(&mut port.breakers[endpoint], it) != it);
+    let error = &port.errors[connection.index()];
+    let Context { judge, coverage, .. } = &mut port.ctx;
+    let has_reason = before != state || told != *error || moved;
+    judge.require(has_reason, "a state is told again for another error only", || {
+        format!("{connection:?} is {} with {error:?} again", state.name())
+    });
+    let is_there = state == EndpointState::Connected;
+    match error {
+        None => coverage.ailments_cleared += u64::from(is_there && before == state),
+        Some(LinkError::Loading(_)) if is_there => coverage.ailments_loading += 1,
+        Some(LinkError::MasterDown(_)) if is_there => coverage.ailments_master_down += 1,
+        Some(LinkError::Unhealthy(_)) if is_there => coverage.ailments_unhealthy += 1,
+        Some(_) => judge.require(!is_there, "a connection that is there has no such error", || {
+            format!("{connection:?} is {} with {error:?}", state.name())
+        }),
+    }
+    let has_none = matches!(state, EndpointState::Disconnected | EndpointState::Connecting);
+    judge.require(!has_none || error.is_none(), "what was never there has no error", || {
+        format!("{connection:?} is {} with {error:?}", state.name())
+    });
 }
 
 /// Wakes in a millisecond that a shard without work may ask for: a look at full rings each millisecond, and some

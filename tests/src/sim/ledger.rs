@@ -28,6 +28,8 @@ pub(crate) struct LegRecord {
     pub(crate) outcome: Option<Outcome>,
     /// The endpoint's publish lane was not connected when the message was handed to the core.
     pub(crate) waited: bool,
+    /// How often the endpoint's breaker had opened then.
+    pub(crate) trips: u64,
 }
 
 /// An accepted message.
@@ -115,14 +117,21 @@ impl Ledger {
         self.messages[publisher].push(message);
     }
 
-    /// The core takes a message. `down` says of each endpoint whether its publish lane is not connected.
-    pub(crate) fn hand_over(&mut self, now_ns: u64, publisher: PublisherId, sequence: u64, down: &[bool]) {
+    /// The core takes a message. `lanes` says of each endpoint whether its publish lane is not connected, and how often
+    /// its breaker has opened.
+    pub(crate) fn hand_over(
+        &mut self,
+        now_ns: u64,
+        publisher: PublisherId,
+        sequence: u64,
+        lanes: &[(bool, u64)],
+    ) {
         let outstanding = &mut self.outstanding[publisher.0 as usize];
         let message = &mut self.messages[publisher.0 as usize][sequence as usize];
         message.handed_ns = Some(now_ns);
         for leg in &mut message.legs {
             if let Some(endpoint) = leg.endpoint {
-                leg.waited = down[endpoint];
+                (leg.waited, leg.trips) = lanes[endpoint];
                 outstanding[endpoint].handed = outstanding[endpoint].handed.plus(one(leg.cost));
             }
         }

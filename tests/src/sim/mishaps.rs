@@ -15,7 +15,8 @@ impl World {
         if self.quiet {
             return;
         }
-        if begins && matches!(plan.kind, Kind::Break { .. } | Kind::Freeze { .. }) {
+        if begins && matches!(plan.kind, Kind::Break { .. } | Kind::Freeze { .. } | Kind::Busy | Kind::Pause)
+        {
             // Something is to be under way then.
             self.publish_burst();
         }
@@ -60,9 +61,16 @@ impl World {
                 network.peers[endpoint].inject(command, begins.then_some(error));
             }
             Kind::Loading => network.peers[endpoint].server.set_loading(begins),
-            Kind::Demote => {
+            Kind::Busy => network.peers[endpoint].set_busy(ctx, begins),
+            Kind::Misconf => network.peers[endpoint].server.set_misconf(begins),
+            Kind::Full { clients_max } => {
+                let clients_max = if begins { clients_max } else { redis::Limits::default().clients_max };
+                network.peers[endpoint].server.set_clients_max(clients_max);
+            }
+            Kind::Demote | Kind::MasterDown => {
                 let role = if begins { redis::Role::Replica } else { redis::Role::Primary };
                 network.set_role(ctx, endpoint, role);
+                network.peers[endpoint].server.set_master_down(begins && plan.kind == Kind::MasterDown);
             }
             Kind::Slow => network.peers[endpoint].slow_ns = begins.then_some(self.scenario.tempo_ns * 4),
             Kind::Unsubscribe if begins => self.end_subscription(endpoint),
@@ -110,6 +118,10 @@ impl World {
                 peer.inject(command, None);
             }
             peer.server.set_loading(false);
+            peer.set_busy(&port.ctx, false);
+            peer.server.set_misconf(false);
+            peer.server.set_master_down(false);
+            peer.server.set_clients_max(redis::Limits::default().clients_max);
             network.set_role(&mut port.ctx, endpoint, redis::Role::Primary);
             let peer = &mut network.peers[endpoint];
             if peer.options_differ {

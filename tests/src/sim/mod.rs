@@ -11,6 +11,7 @@
 //! virtual seconds and some real milliseconds; the same seed does the same again.
 
 mod application;
+mod breaker;
 mod context;
 mod coverage;
 mod faults;

@@ -78,6 +78,8 @@ pub(crate) struct Socket {
     pub(crate) frozen: bool,
     /// The server killed it to fence it off.
     pub(crate) killed: bool,
+    /// The server had too many clients.
+    pub(crate) refused: bool,
     /// What comes from the server is not what the server says.
     pub(crate) hostile: bool,
     /// `send` took less than was offered: the shard waits until there is room.
@@ -133,6 +135,7 @@ impl Network {
             down: Pipe::default(),
             frozen: false,
             killed: false,
+            refused: false,
             hostile: self.peers[endpoint].lies,
             blocked: false,
             sent: 0,

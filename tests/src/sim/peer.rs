@@ -28,6 +28,8 @@ pub(crate) struct Peer {
     pub(crate) path: Path,
     pub(crate) reach: Reach,
     pub(crate) paused: bool,
+    /// A script holds it up.
+    busy: bool,
     pub(crate) lies: bool,
     /// New connections break soon.
     pub(crate) flaps: bool,
@@ -81,6 +83,7 @@ impl Peer {
             path: plan.path,
             reach,
             paused: false,
+            busy: false,
             lies: false,
             flaps: false,
             replica_since_ns: None,
@@ -118,6 +121,14 @@ impl Peer {
         }
     }
 
+    /// A script begins to hold the server up, or ends.
+    pub(crate) fn set_busy(&mut self, ctx: &Context, busy: bool) {
+        self.busy = busy;
+        self.server.set_busy(busy);
+        // Meanwhile nobody could ask for its role.
+        self.replica_since_ns = self.replica_since_ns.map(|_| ctx.now_ns);
+    }
+
     /// A new process: ids start again, nothing is known of before.
     fn begin_again(&mut self, other_password: bool) {
         let mut options = self.options.clone();
@@ -129,6 +140,7 @@ impl Peer {
         self.server = Server::new(options);
         self.clients.clear();
         self.refuses.clear();
+        self.busy = false;
         self.replica_since_ns = None;
     }
 }
@@ -137,7 +149,8 @@ impl Network {
     /// The server takes a connection out of the backlog.
     pub(crate) fn accept(&mut self, ctx: &mut Context, index: usize) {
         let socket = &mut self.sockets[index];
-        let peer = &mut self.peers[socket.endpoint];
+        let endpoint = socket.endpoint;
+        let peer = &mut self.peers[endpoint];
         if socket.server != ServerEnd::Waiting || peer.paused || peer.reach == Reach::Mute {
             return;
         }
@@ -145,6 +158,11 @@ impl Network {
         let client = peer.server.accept(ctx.now_ns, &format!("10.0.0.1:{}", peer.next_port));
         peer.clients.insert(client, index);
         socket.server = ServerEnd::Open(client);
+        if peer.server.wants_close(client) || !peer.server.output(client).is_empty() {
+            // It has as many clients as it takes.
+            socket.refused = true;
+            return self.pump(ctx, endpoint);
+        }
         if !peer.options.resp3 && socket.client == ClientEnd::Open {
             ctx.coverage.resp2_greetings += 1;
         }
@@ -169,6 +187,9 @@ impl Network {
                 let replica_ns = peer.replica_since_ns.filter(|_| tells);
                 let in_time = replica_ns.is_none_or(|since_ns| ctx.now_ns - since_ns <= peer.replica_max_ns);
                 for executed in peer.server.take_executed() {
+                    if !orphan {
+                        ctx.breakers[endpoint].executed(&mut ctx.judge);
+                    }
                     invariants::replicas_are_left(ctx, endpoint, in_time);
                     invariants::execution_belongs_to_a_message(ctx, endpoint, &executed, orphan);
                 }
@@ -210,7 +231,7 @@ impl Network {
         if !done && !hangs_up {
             return;
         }
-        if done && socket.connection.role() == Role::Publish {
+        if done && !socket.refused && socket.connection.role() == Role::Publish {
             socket.killed = true;
             ctx.coverage.fencing_hits += 1;
             ctx.judge.note(|| format!("socket {index} was killed by its successor"));
@@ -281,7 +302,8 @@ impl Network {
         };
         let ServerEnd::Open(client) = self.sockets[index].server else { return false };
         let refuses = self.peers[endpoint].refuses.iter().any(|command| command.ends_with("unsubscribe"));
-        if !self.is_up_empty(index) || self.peers[endpoint].paused || refuses {
+        let busy = self.peers[endpoint].busy;
+        if !self.is_up_empty(index) || self.peers[endpoint].paused || busy || refuses {
             return false;
         }
         let command: &[u8] = if is_pattern { b"PUNSUBSCRIBE" } else { b"UNSUBSCRIBE" };

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use ringwire_core::{
-    Charge, ConnectionId, Delivery, EndpointId, EndpointState, Event, NotTaken, Outlet, Report, Role, Source,
-    SubscriberId,
+    BreakerState, Charge, ConnectionId, Delivery, EndpointId, EndpointState, Event, LinkError, NotTaken,
+    Outlet, Report, Role, Source, SubscriberId,
 };
 use ringwire_shards::credit::Grantor;
 use ringwire_shards::slots::SlotWriter;
@@ -59,8 +59,17 @@ pub(crate) struct Port {
     pub(crate) last_socket: Vec<usize>,
     /// By connection.
     pub(crate) states: Vec<EndpointState>,
-    /// States that changed in this turn.
+    /// By connection: the error that stood beside the state when it was told, and since when the state is that.
+    pub(crate) errors: Vec<Option<LinkError>>,
+    pub(crate) since_ns: Vec<u64>,
+    /// By endpoint: its breaker when its publish lane's state was told.
+    pub(crate) breakers: Vec<BreakerState>,
+    /// By connection: its state before this poll.
+    pub(crate) before: Vec<EndpointState>,
+    /// States that were told in this poll.
     pub(crate) changed: Vec<ConnectionId>,
+    /// Connections that the core closed in this poll.
+    pub(crate) closed: Vec<ConnectionId>,
     /// By endpoint: when its publish lane was ready first.
     pub(crate) ready_ns: Vec<Option<u64>>,
     /// By endpoint: a fact that no outcome may contradict.
@@ -81,6 +90,10 @@ impl Outlet for Port {
         let known = invariants::outcome_is_the_only_one(ctx, charge, report);
         if !known {
             return;
+        }
+        if let Some(EndpointId(endpoint)) = charge.endpoint {
+            let Context { breakers, judge, coverage, now_ns, .. } = ctx;
+            breakers[usize::from(endpoint)].told(judge, coverage, *now_ns, report);
         }
         invariants::outcome_is_true(ctx, charge, report, self.bus_taken);
         self.bus_taken = 0;
@@ -143,6 +156,10 @@ impl Outlet for Port {
         let none = *agreed == Agreed::Nothing;
         self.ctx.judge.require(none, "a connection is opened once", || format!("{connection:?}: {agreed:?}"));
         *agreed = Agreed::Connecting { since_ns: self.ctx.now_ns };
+        if connection.role() == Role::Publish {
+            let Context { breakers, judge, coverage, now_ns, .. } = &mut self.ctx;
+            breakers[usize::from(connection.endpoint().0)].connects(judge, coverage, *now_ns);
+        }
         self.wishes.push_back(Wish::Connect(connection));
     }
 
@@ -152,6 +169,10 @@ impl Outlet for Port {
         let some = *agreed != Agreed::Nothing;
         self.ctx.judge.require(some, "only what is open is closed", || format!("{connection:?}"));
         *agreed = Agreed::Nothing;
+        self.closed.push(connection);
+        if connection.role() == Role::Publish {
+            self.ctx.breakers[usize::from(connection.endpoint().0)].ended(self.ctx.now_ns, false);
+        }
         self.wishes.push_back(Wish::Close(connection));
     }
 
@@ -160,17 +181,20 @@ impl Outlet for Port {
         let connection = ConnectionId::new(endpoint, role);
         let old = std::mem::replace(&mut self.states[connection.index()], state);
         self.ctx.judge.note(|| format!("{endpoint:?} {role:?} is {}", state.name()));
-        // Told again it is only for the sake of another error, and what is not there has none.
-        let may_ail = !matches!(state, EndpointState::Disconnected | EndpointState::Connecting);
-        self.ctx.judge.require(old != state || may_ail, "a state without an error is told once", || {
-            format!("{endpoint:?} {role:?} is {} again", state.name())
+        let twice = self.changed.contains(&connection);
+        self.ctx.judge.require(!twice || self.ctx.expired, "a poll tells a state once", || {
+            format!("{endpoint:?} {role:?} is {}", state.name())
         });
         self.changed.push(connection);
-        self.state_changes += u64::from(old != state);
+        if old != state {
+            self.state_changes += 1;
+            self.since_ns[connection.index()] = self.ctx.now_ns;
+        }
         if self.spotless[usize::from(endpoint.0)] {
             invariants::healthy_connections_stay(&mut self.ctx, connection, old, state);
         }
-        if state == EndpointState::Connected && role == Role::Publish {
+        if state == EndpointState::Connected && role == Role::Publish && old != state {
+            self.ctx.breakers[usize::from(endpoint.0)].connected(self.ctx.now_ns);
             self.ready_ns[usize::from(endpoint.0)].get_or_insert(self.ctx.now_ns);
         }
     }

@@ -120,6 +120,7 @@ impl Publisher {
             position: 0,
             outcome: None,
             waited: false,
+            trips: 0,
         };
         let legs = legs.iter().map(record).collect();
         let message = Message { channel, payload_len, tag, intended_ns, handed_ns: None, legs };

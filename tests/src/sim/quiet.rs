@@ -1,9 +1,10 @@
 //! The end of a run: when the faults are over everything settles, and a last message arrives everywhere.
 
-use ringwire_core::{EndpointId, EndpointState, MILLISECOND_NS, Outcome, Source};
+use ringwire_core::{BreakerState, EndpointId, EndpointState, LaneStatus, MILLISECOND_NS, Outcome, Source};
 use ringwire_shards::ring::FrameReader;
 
 use super::scenario::{Character, REFUSED_RETRY_NS};
+use super::shard::Shard;
 use super::streams;
 use super::world::World;
 
@@ -19,10 +20,15 @@ impl World {
                 return true;
             }
             let status = shard.core.status(EndpointId(endpoint as u16));
-            let there = |state| matches!(state, EndpointState::Connected | EndpointState::Disconnected);
+            let is_opened = self.scenario.endpoints[endpoint].is_opened;
+            let there = |lane: &LaneStatus| match lane.state {
+                // Nothing ails a server that is well, and nothing is said to.
+                EndpointState::Connected => lane.last_error.is_none(),
+                state => state == EndpointState::Disconnected && !is_opened,
+            };
             status.counters.in_flight == 0
-                && there(status.publish.state)
-                && there(status.subscribe.state)
+                && there(&status.publish)
+                && there(&status.subscribe)
                 && status.subscribed == status.wanted
         });
         drained
@@ -44,6 +50,9 @@ impl World {
             self.read_all();
         }
         let settled = self.is_settled();
+        let opened =
+            self.scenario.endpoints.iter().filter(|it| it.is_opened && it.character != Character::Dead);
+        self.shard.port.ctx.coverage.opened_endpoints += opened.count() as u64;
         let found: Vec<_> = (0..self.scenario.endpoints.len())
             .map(|endpoint| self.shard.core.status(EndpointId(endpoint as u16)))
             .collect();
@@ -72,6 +81,7 @@ impl World {
             4 * (settings.connect_timeout_ns + settings.reply_timeout_ns + settings.ping_interval_ns)
                 // A server that has turned us away is asked again much later.
                 + 16 * settings.reconnect_max_ns
+                + 4 * (settings.breaker_open_ns + settings.role_interval_ns)
                 + windows * round_trip_ns
         });
         // A slow network has put bytes on their way that take that long; stalls come on top.
@@ -109,7 +119,8 @@ impl World {
             self.until(until_ns);
             self.read_all();
         }
-        let ctx = self.ctx();
+        let Shard { port, core, .. } = &mut self.shard;
+        let ctx = &mut port.ctx;
         for sequence in spoken {
             let message = ctx.ledger.messages[0][sequence].clone();
             for leg in &message.legs {
@@ -117,6 +128,13 @@ impl World {
                     leg.outcome == Some(Outcome::Delivered),
                     "when the faults are over, messages are delivered",
                     || format!("0.{sequence}: {leg:?}"),
+                );
+                let Some(endpoint) = leg.endpoint else { continue };
+                let breaker = core.status(EndpointId(endpoint as u16)).breaker;
+                ctx.judge.require(
+                    breaker == BreakerState::Closed,
+                    "a server that is well closes its breaker",
+                    || format!("endpoint {endpoint}: {breaker:?}"),
                 );
             }
         }

@@ -35,6 +35,8 @@ pub(crate) struct EndpointPlan {
     pub(crate) character: Character,
     pub(crate) settings: RedisSettings,
     pub(crate) resp3: bool,
+    /// Both its lanes are asked for, whoever needs them.
+    pub(crate) is_opened: bool,
     pub(crate) path: Path,
     /// Unsent bytes at which the server closes a subscriber.
     pub(crate) output_buffer_max: usize,
@@ -172,6 +174,8 @@ fn choose_endpoints(random: &mut Random, tempo_ns: u64) -> Vec<EndpointPlan> {
             role_interval_ns: tempo_ns * random.between(1, 4),
             reconnect_min_ns: random.between(1, 10) * MILLISECOND_NS,
             reconnect_max_ns: random.between(10, 250) * MILLISECOND_NS,
+            breaker_threshold: random.pick(&[0, 1, 2, 3, 5, 8]),
+            breaker_open_ns: random.magnitude(tempo_ns / 4, tempo_ns * 8),
             limits: Limits::default(),
             ..RedisSettings::default()
         };
@@ -186,7 +190,8 @@ fn choose_endpoints(random: &mut Random, tempo_ns: u64) -> Vec<EndpointPlan> {
             shreds: random.pick(&[0, 5, 40]),
         };
         let output_buffer_max = if spotless { 32 << 20 } else { random.pick(&[16 << 10, 32 << 20]) };
-        endpoints.push(EndpointPlan { character, settings, resp3, path, output_buffer_max });
+        let is_opened = random.percent(25);
+        endpoints.push(EndpointPlan { character, settings, resp3, is_opened, path, output_buffer_max });
     }
     endpoints
 }

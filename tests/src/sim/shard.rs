@@ -9,10 +9,12 @@ use std::collections::VecDeque;
 
 use ringwire_core::{
     Channel, ConnectionId, Core, EndpointId, EndpointState, Frame, LinkError, MILLISECOND_NS, NEVER_NS,
-    PublisherId, Subscription,
+    PublisherId, Role, Subscription,
 };
 use ringwire_shards::ring::FrameReader;
 
+use super::breaker::Sight;
+use super::context::Context;
 use super::invariants;
 use super::ledger::Execution;
 use super::network::Network;
@@ -24,6 +26,7 @@ use super::scenario::Scenario;
 #[derive(Debug)]
 pub(crate) enum Control {
     Open(Channel),
+    OpenEndpoint(EndpointId),
     Subscribe(Subscription),
     Unsubscribe(u32),
 }
@@ -96,7 +99,6 @@ impl Shard {
         self.grant_wishes();
         self.send();
         self.port.give_back();
-        self.note_changes();
         invariants::queues_are_bounded(&mut self.port, &self.core, publishers, scenario);
         invariants::states_agree(&mut self.port, &self.core);
         self.timers_hold(scenario);
@@ -109,6 +111,7 @@ impl Shard {
         for control in self.control.drain(..) {
             match control {
                 Control::Open(channel) => self.core.open_channel(now, channel),
+                Control::OpenEndpoint(endpoint) => self.core.open_endpoint(now, endpoint),
                 Control::Subscribe(subscription) => {
                     self.port.subscriptions[subscription.id as usize].live = true;
                     self.core.subscribe(now, subscription);
@@ -188,6 +191,9 @@ impl Shard {
             Err(error) => {
                 ctx.coverage.cut_resends += u64::from(is_cut(self.core.output(connection)));
                 self.port.agreed[connection.index()] = Agreed::Nothing;
+                if connection.role() == Role::Publish {
+                    ctx.breakers[usize::from(connection.endpoint().0)].ended(ctx.now_ns, true);
+                }
                 self.core.disconnected(connection, error);
             }
         }
@@ -202,7 +208,11 @@ impl Shard {
         let once = self.port.ctx.random.percent(self.single_polls);
         let mut polls = 0;
         let more = loop {
+            let before = self.port.effects;
             let more = self.core.poll(now, &mut self.port);
+            if self.port.effects > before {
+                self.note_changes();
+            }
             polls += 1;
             if !more || once {
                 break more;
@@ -250,6 +260,10 @@ impl Shard {
                 continue;
             }
             let n = self.network.send(&mut self.port.ctx, connection, output);
+            if connection.role() == Role::Publish {
+                let Context { breakers, judge, .. } = &mut self.port.ctx;
+                breakers[usize::from(connection.endpoint().0)].sent(judge, &output[..n]);
+            }
             self.port.ctx.coverage.partial_sends += u64::from(n > 0 && n < output.len());
             self.unsent[connection.index()] = n < output.len();
             if n > 0 {
@@ -258,25 +272,29 @@ impl Shard {
         }
     }
 
-    /// Looks at what has changed, and counts why connections were lost.
+    /// Looks at what a poll has changed, and counts why connections were lost.
     fn note_changes(&mut self) {
         for connection in std::mem::take(&mut self.port.changed) {
             if self.port.states[connection.index()] == EndpointState::Connected {
                 invariants::replicas_are_not_joined(&mut self.port.ctx, &self.network, connection);
             }
             let status = self.core.status(connection.endpoint());
-            let last_error = status.publish.last_error.as_ref().or(status.subscribe.last_error.as_ref());
+            let is_publish = connection.role() == Role::Publish;
+            let error = if is_publish { status.publish.last_error } else { status.subscribe.last_error };
             let coverage = &mut self.port.ctx.coverage;
-            match last_error {
+            match &error {
                 Some(LinkError::ReplyTimeout) => coverage.reply_timeouts += 1,
                 Some(LinkError::ConnectTimeout) => coverage.connect_timeouts += 1,
                 Some(LinkError::HandshakeTimeout) => coverage.handshake_timeouts += 1,
                 Some(LinkError::Replica) => coverage.demotions_seen += 1,
                 Some(LinkError::Protocol(_)) => coverage.protocol_errors += 1,
-                Some(error) if error.is_refusal() => coverage.turned_away += 1,
+                Some(LinkError::MaxClients(_)) => coverage.turned_away_full += 1,
+                Some(LinkError::Authentication(_) | LinkError::Permission(_) | LinkError::Refused(_)) => {
+                    coverage.turned_away += 1;
+                }
                 _ => {}
             }
-            if let Some(LinkError::Protocol(words)) = last_error {
+            if let Some(LinkError::Protocol(words)) = &error {
                 let endpoint = usize::from(connection.endpoint().0);
                 let liar = self.port.ctx.ledger.liars[endpoint];
                 self.port
@@ -284,10 +302,32 @@ impl Shard {
                     .judge
                     .require(liar, "an honest server breaks no protocol", || words.to_string());
             }
+            let breaker = is_publish.then_some(status.breaker);
+            invariants::telling_has_a_reason(&mut self.port, connection, error, breaker);
         }
+        for endpoint in 0..self.unsent.len() / 2 {
+            self.watch_breaker(endpoint);
+        }
+        self.port.closed.clear();
+        self.port.before.clone_from(&self.port.states);
     }
 
-    /// The core gives up a connect that is not answered at its timeout.
+    /// Shows the judge's breaker what a poll has done to the lane.
+    fn watch_breaker(&mut self, endpoint: usize) {
+        let connection = ConnectionId::new(EndpointId(endpoint as u16), Role::Publish);
+        let index = connection.index();
+        let sight = Sight {
+            was_connected: self.port.before[index] == EndpointState::Connected,
+            was_closed: self.port.closed.contains(&connection),
+            is_gone: self.port.agreed[index] == Agreed::Nothing,
+            error: self.port.errors[index].as_ref(),
+            state: self.core.status(EndpointId(endpoint as u16)).breaker,
+        };
+        let Context { breakers, judge, coverage, now_ns, .. } = &mut self.port.ctx;
+        breakers[endpoint].seen(judge, coverage, *now_ns, &sight);
+    }
+
+    /// The core gives up a connect that is not answered at its timeout, and tries an open breaker again at its time.
     fn timers_hold(&mut self, scenario: &Scenario) {
         let now_ns = self.port.ctx.now_ns;
         for connection in self.connections() {
@@ -299,6 +339,10 @@ impl Shard {
                 "a connect has its timeout",
                 || format!("{connection:?} since {since_ns}"),
             );
+        }
+        for (endpoint, breaker) in self.port.ctx.breakers.iter_mut().enumerate() {
+            let is_gone = self.port.agreed[endpoint * 2] == Agreed::Nothing;
+            breaker.idle(&mut self.port.ctx.judge, now_ns, is_gone && self.idle_until_ns.is_some());
         }
     }
 
@@ -355,11 +399,13 @@ fn is_cut(output: &[u8]) -> bool {
 
 /// Books what the core is about to take, and executes it on the bus: that is its own journal.
 fn book(port: &mut Port, publisher: PublisherId, frame: &Frame<'_>) {
-    let down: Vec<bool> = port.connected().iter().map(|connected| !connected).collect();
+    let connected = port.connected();
     let ctx = &mut port.ctx;
+    let lanes: Vec<_> =
+        connected.iter().zip(&ctx.breakers).map(|(it, breaker)| (!it, breaker.trips)).collect();
     let (now_ns, sequence) = (ctx.now_ns, frame.sequence);
     ctx.judge.note(|| format!("core takes {}.{sequence} for channel {}", publisher.0, frame.channel));
-    ctx.ledger.hand_over(now_ns, publisher, sequence, &down);
+    ctx.ledger.hand_over(now_ns, publisher, sequence, &lanes);
     let bus = ctx.ledger.bus();
     let position = ctx.ledger.journals[bus].len();
     let Some(message) = ctx.ledger.message(publisher, sequence) else { return };

@@ -8,11 +8,12 @@
 
 use std::collections::VecDeque;
 
-use ringwire_core::{EndpointState, MILLISECOND_NS, RedisSettings};
+use ringwire_core::{BreakerState, EndpointId, EndpointState, MILLISECOND_NS, RedisSettings};
 use ringwire_shards::credit::{Amount, credit};
 use ringwire_shards::ring::{FrameReader, frame_ring};
 use ringwire_shards::slots::slot_ring;
 
+use super::breaker::Breaker;
 use super::context::{Context, Event, START_NS};
 use super::coverage::Coverage;
 use super::invariants;
@@ -24,7 +25,7 @@ use super::port::{Agreed, Outgoing, Port};
 use super::publisher::{Publisher, ReportReader};
 use super::random::Random;
 use super::scenario::{Character, Ending, EndpointPlan, Scenario, SubscriberPlan};
-use super::shard::Shard;
+use super::shard::{Control, Shard};
 use super::subscriber::{Inbox, Subscriber};
 
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl World {
         let names = scenario.channels.iter().map(|channel| channel.name.clone()).collect();
         let liars = scenario.endpoints.iter().map(|it| it.character == Character::Hostile).collect();
         let ledger = Ledger::new(scenario.publishers.len(), liars, names);
-        let mut ctx = Context::new(random, ledger, Judge::new(seed, trace));
+        let mut ctx = Context::new(random, ledger, make_breakers(&scenario), Judge::new(seed, trace));
         ctx.turn_delay_max_ns = scenario.turn_delay_max_ns;
         ctx.healthy_bound_ns = healthy_bound_ns(&scenario);
         ctx.judge.note(|| format!("{scenario:#?}"));
@@ -69,6 +70,11 @@ impl World {
             agreed: vec![Agreed::Nothing; connections],
             last_socket: vec![usize::MAX; connections],
             states: vec![EndpointState::Disconnected; connections],
+            errors: vec![None; connections],
+            since_ns: vec![0; connections],
+            breakers: vec![BreakerState::Closed; scenario.endpoints.len()],
+            before: vec![EndpointState::Disconnected; connections],
+            closed: Vec::new(),
             changed: Vec::new(),
             ready_ns: vec![None; scenario.endpoints.len()],
             spotless: scenario.endpoints.iter().map(|it| it.character == Character::Spotless).collect(),
@@ -103,6 +109,11 @@ impl World {
             let plan = self.subscribers[subscriber].plan.clone();
             ctx.at(START_NS + plan.churn_interval_ns, Event::Churn { subscriber });
             ctx.at(START_NS + plan.read_interval_ns, Event::ReadRing { subscriber });
+        }
+        for (endpoint, plan) in self.scenario.endpoints.iter().enumerate() {
+            if plan.is_opened {
+                self.shard.control.push_back(Control::OpenEndpoint(EndpointId(endpoint as u16)));
+            }
         }
         self.open_channels();
         for subscriber in 0..self.subscribers.len() {
@@ -205,6 +216,17 @@ fn replica_max_ns(scenario: &Scenario, plan: &EndpointPlan) -> u64 {
     let round_trip_ns = 2 * plan.path.delay_max_ns + 4 * scenario.turn_delay_max_ns;
     let RedisSettings { role_interval_ns, reply_timeout_ns, .. } = plan.settings;
     2 * role_interval_ns + reply_timeout_ns * 3 / 2 + (credit / plan.path.window as u64 + 4) * round_trip_ns
+}
+
+fn make_breakers(scenario: &Scenario) -> Vec<Breaker> {
+    let plans = scenario.endpoints.iter().enumerate();
+    let mut breakers: Vec<_> = plans
+        .map(|(index, plan)| Breaker::new(index, &plan.settings, plan.character == Character::Hostile))
+        .collect();
+    for fault in &scenario.faults {
+        breakers[fault.endpoint].refuses |= fault.kind.refuses();
+    }
+    breakers
 }
 
 /// The ends of the publishers' rings and credits: the publishers', the shard's, and its rings.
