@@ -79,8 +79,8 @@ Examples:
 pub(crate) const SUBSCRIBE: &str = "\
 Prints the messages of channels and patterns as they come, one a line.
 
-A line is the channel, a blank and the message. Control characters are written as \\n, \\r, \\t stays, and others as \
-\\x1b, so that a message is one line. With --json each line is an object: {\"channel\", \"pattern\" (if it came by one), \
+A line is the channel, a blank and the message. Control characters, but the tab, are written as \\n, \\r or \\x1b: so a \
+message is one line, and cannot steer a terminal. With --json each line is an object: {\"channel\", \"pattern\" (if it came by one), \
 \"payload\", \"received_ns\"}, the last in nanoseconds since 1970; what is not UTF-8 comes as \"payload_base64\" or \
 \"channel_base64\".
 

@@ -20,6 +20,11 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// `1 gap`, `1,234 gaps`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 /// Nanoseconds with three significant digits and their unit: `61.4 µs`.
 pub(crate) fn duration(ns: u64) -> String {
     let (value, unit) = match ns {
@@ -97,6 +102,7 @@ mod tests {
         for (number, expected) in cases {
             assert_eq!(grouped(number), expected);
         }
+        assert_eq!([0, 1, 1_000].map(|number| counted(number, "gap")), ["0 gaps", "1 gap", "1,000 gaps"]);
     }
 
     #[test]

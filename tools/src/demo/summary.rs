@@ -45,14 +45,14 @@ impl Summary for DemoSummary {
             return String::new();
         }
         let mut text = format!(
-            "\n  {} messages in {:.1} s\n  {}\n\n",
-            table::grouped(self.messages),
+            "\n  {} in {:.1} s\n  {}\n\n",
+            table::counted(self.messages, "message"),
             self.seconds,
             self.conditions
         );
         let lost = match self.lost {
             0 => String::new(),
-            lost => format!("{} messages known to be lost in them", table::grouped(lost)),
+            lost => format!("{} known to be lost in them", table::counted(lost, "message")),
         };
         let none = String::new;
         let cause = |count, words: &Option<String>| words.clone().filter(|_| count > 0).unwrap_or_default();

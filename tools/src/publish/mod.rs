@@ -2,13 +2,16 @@
 
 mod summary;
 
+use std::io::IsTerminal;
+use std::time::Duration;
+
 use ringwire::{Channel, monotonic_ns};
 
 use crate::args::{Publish, Source};
 use crate::configuration::{Configuration, FileHere};
 use crate::input::Input;
 use crate::lines::Lines;
-use crate::output::Failure;
+use crate::output::{Failure, complain};
 use crate::progress::Progress;
 use crate::running::Running;
 use crate::sender::{Halt, Sender};
@@ -16,7 +19,7 @@ use crate::stop::{Stop, Woken};
 pub(crate) use summary::PublishSummary;
 
 /// How long standard input is waited for between two looks at the outcomes, while some are still to come.
-const INPUT_NAP: std::time::Duration = std::time::Duration::from_millis(100);
+const INPUT_NAP: Duration = Duration::from_millis(100);
 
 /// Publishes what the plan says.
 pub(crate) fn run(plan: &Publish) -> PublishSummary {
@@ -35,7 +38,12 @@ fn try_run(plan: &Publish, summary: &mut PublishSummary) -> Result<(), Failure> 
     let mut sender = Sender::open(&running, plan.timeout, &stop)?;
     running.wait_ready(plan.timeout, &stop)?;
     sender.start();
-    let progress = plan.progress.then(|| Progress::start(sender.live(), 0));
+    let is_typed = plan.source == Source::Lines && std::io::stdin().is_terminal();
+    if is_typed {
+        complain("each line is a message; Ctrl-D ends");
+    }
+    // It would run into what is typed.
+    let progress = (plan.progress && !is_typed).then(|| Progress::start(sender.live(), 0));
     let mut feed = Feed { sender, channel, read: 0 };
     let fed = match &plan.source {
         Source::Message(payload) => feed.message(payload),

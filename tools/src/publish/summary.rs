@@ -49,8 +49,7 @@ impl Summary for PublishSummary {
         if self.messages == 1 && accepted == 1 && delivered == 1 {
             let heard = match self.receivers {
                 0 => "nobody was subscribed".to_owned(),
-                1 => "1 subscription received it".to_owned(),
-                receivers => format!("{} subscriptions received it", table::grouped(receivers)),
+                receivers => format!("{} received it", table::counted(receivers, "subscription")),
             };
             let took = latency(self.latency_ns.p50);
             return format!("ringwire: delivered to {} in {took}; {heard}\n", self.redis);
@@ -61,7 +60,7 @@ impl Summary for PublishSummary {
         let Percentiles { p50, p99, .. } = self.latency_ns;
         let took = format!("p50 {}, p99 {}", latency(p50), latency(p99));
         let mut text =
-            format!("\n  {} messages on channel {}\n", table::grouped(self.messages), self.channel);
+            format!("\n  {} on channel {}\n", table::counted(self.messages, "message"), self.channel);
         text += &format!("  redis: {}\n\n", self.redis);
         text += &table::counts(&[
             (

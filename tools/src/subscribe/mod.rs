@@ -21,7 +21,7 @@ use crate::configuration::{Configuration, Endpoint, FileHere};
 use crate::output::{self, Failure, Unwritten, complain};
 use crate::running::Running;
 use crate::stop::{Stop, Woken};
-use crate::table::{excerpt, grouped};
+use crate::table::{counted, excerpt};
 use print::{Notice, Received};
 
 /// What is collected before it is written: enough that system calls do not count.
@@ -236,10 +236,9 @@ impl<'a> Session<'a> {
         if self.ready_until.is_some() && messages == 0 {
             return;
         }
-        let mut words = format!("{} messages received", grouped(messages));
-        words += &format!(", {} gaps", grouped(gaps));
+        let mut words = format!("{} received, {}", counted(messages, "message"), counted(gaps, "gap"));
         if lost > 0 {
-            words += &format!(" with {} messages known to be lost", grouped(lost));
+            words += &format!(" with {} known to be lost", counted(lost, "message"));
         }
         complain(words);
     }
@@ -265,9 +264,11 @@ impl Counts {
             Event::Gap { reason, lost } => {
                 self.gaps += 1;
                 self.lost += lost;
-                let known =
-                    if lost > 0 { format!("{} messages", grouped(lost)) } else { "messages".to_owned() };
-                complain(format_args!("gap in {}: {known} may be missing here ({reason})", name()));
+                let known = match lost {
+                    0 => "messages may be missing".to_owned(),
+                    lost => format!("{} lost", counted(lost, "message")),
+                };
+                complain(format_args!("gap in {}: {known} here ({reason})", name()));
                 if json {
                     let reason = reason.to_string();
                     print::print_json(&Notice::Gap { pattern: &name(), reason, lost, received_ns }, lines);

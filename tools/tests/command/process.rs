@@ -110,6 +110,10 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// What it has printed so far.
     pub(crate) fn stdout(&self) -> String {
         so_far(self.stdout.as_ref())

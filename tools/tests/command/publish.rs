@@ -1,11 +1,13 @@
 //! `ringwire publish`.
 
 use std::io::{ErrorKind, Write};
+use std::sync::mpsc::channel;
 
 use crate::process::{
     Ended, NOBODY, Running, Scratch, command, executed, executed_on, journalling, longest, ringwire, until,
 };
 use ringwire_loopback::front::RedisFront;
+use rustix::io::ioctl_fionread;
 use rustix::process::Signal;
 
 fn publish(server: &RedisFront, arguments: &[&str]) -> Ended {
@@ -129,6 +131,30 @@ fn a_signal_ends_the_reading_and_everything_is_counted() {
         );
         assert!(executed(&server).is_empty(), "half a line is no message");
     }
+}
+
+/// The server stands still in the middle of a command, and the flush has a minute.
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let server = journalling();
+    let patience = ["--timeout", "60", "--set", "reply_timeout_ms=60000"];
+    let (mut running, mut stdin) = fed(&server, &patience);
+    stdin.write_all(b"a\n").unwrap();
+    until("the first line", || !executed(&server).is_empty());
+    let ((hold, is_held), (release, held)) = (channel::<()>(), channel::<()>());
+    std::thread::scope(|scope| {
+        scope.spawn(|| server.with(move |_| hold.send(()).is_ok() && held.recv().is_ok()));
+        is_held.recv().unwrap();
+        stdin.write_all(b"b\n").unwrap();
+        until("the line is read", || ioctl_fionread(&stdin).unwrap() == 0);
+        until("the end", || {
+            running.signal(Signal::INT);
+            running.is_over()
+        });
+        drop(release);
+    });
+    let ended = running.end();
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(130), ""), "{ended:?}");
 }
 
 #[test]
