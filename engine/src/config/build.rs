@@ -79,6 +79,9 @@ impl<'a> Build<'a> {
             self.put(&mut config, setting, &key, Target::Engine(index));
         }
         self.check_shards(&config);
+        if !config.cores.is_empty() {
+            config.shards = config.cores.len();
+        }
         config.origins.extend(std::mem::take(&mut self.config.origins));
         self.config = config;
     }
@@ -90,7 +93,7 @@ impl<'a> Build<'a> {
             self.aimed.iter().rfind(|aimed| index.is_some_and(|index| aimed.target == Target::Engine(index)))
         };
         let Some((shards, cores)) = last(position("shards")).zip(last(position("cores"))) else { return };
-        let is_same = shards.given.value.integer().is_none_or(|number| number == config.shards as u64);
+        let is_same = shards.given.value.integer().is_none_or(|number| number == config.cores.len() as u64);
         if config.cores.is_empty() || is_same {
             return;
         }

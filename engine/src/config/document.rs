@@ -11,12 +11,18 @@ use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
+use toml_parser::Source;
+use toml_parser::lexer::TokenKind;
 
 use super::ConfigError;
 use super::value::Value;
 
-/// No setting's path has more parts, and the text may nest tables some thousand deep.
+/// No setting's path has more parts.
 const DEPTH_MAX: usize = 8;
+/// Dots of one key. The parser allows 80 in each of 80 inline tables in each other: dropped recursively, that is more
+/// than a small thread's stack. So it is a thousand levels at most.
+const KEY_DOTS_MAX: usize = 12;
+const TOO_DEEP: &str = "nested too deeply; a setting lies at most three tables deep";
 
 /// A value of a file.
 pub(super) struct Placed {
@@ -30,21 +36,43 @@ pub(super) struct Placed {
 /// first two levels, and wherever it holds nothing.
 pub(super) fn read(text: &str, origin: &str) -> Result<Vec<Placed>, ConfigError> {
     let lines = Lines::of(text);
-    let table = DeTable::parse(text).map_err(|error| {
-        let span = error.span().unwrap_or(0..0);
-        let (line, column) = lines.position(text, span.start);
+    let wrong = |position: usize, what: &str| {
+        let (line, column) = lines.position(text, position);
         let place = if origin.is_empty() {
             format!("line {line}, column {column}")
         } else {
             format!("{origin}:{line}:{column}")
         };
-        ConfigError::new("", "", &explained(error.message(), text.get(span))).from(&place)
+        ConfigError::new("", "", what).from(&place)
+    };
+    if let Some(position) = deep_key(text) {
+        return Err(wrong(position, TOO_DEEP));
+    }
+    let table = DeTable::parse(text).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        wrong(span.start, &explained(error.message(), text.get(span)))
     })?;
     let mut walk = Walk { lines, path: Vec::new(), found: Vec::new() };
     walk.table(table.get_ref());
     // The parser sorts keys by name.
     walk.found.sort_by_key(|(position, _)| *position);
     Ok(walk.found.into_iter().map(|(_, placed)| placed).collect())
+}
+
+/// Where the first key stands that has too many dots.
+fn deep_key(text: &str) -> Option<usize> {
+    let mut dots = 0;
+    for token in Source::new(text).lex() {
+        match token.kind() {
+            TokenKind::Dot => dots += 1,
+            TokenKind::Atom | TokenKind::BasicString | TokenKind::LiteralString | TokenKind::Whitespace => {}
+            _ => dots = 0,
+        }
+        if dots > KEY_DOTS_MAX {
+            return Some(token.span().start());
+        }
+    }
+    None
 }
 
 /// Where an error of `line` came from.
@@ -127,9 +155,7 @@ fn explained(message: &str, found: Option<&str>) -> String {
             let key = found.unwrap_or_default();
             format!("`{}` is given twice; expected each key and table once", super::error::quoted(key))
         }
-        "recursion limit" | "cannot recurse further; max recursion depth met" => {
-            "nested too deeply; a setting lies at most three tables deep".to_owned()
-        }
+        "recursion limit" | "cannot recurse further; max recursion depth met" => TOO_DEEP.to_owned(),
         other if other.starts_with("string values must be quoted") => {
             "a text is written in quotes, as in idle = \"park\"".to_owned()
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Longest key, value or origin that an error quotes, in characters: enough to recognise it, and a line stays one.
+/// Longest key or value that an error quotes, in characters: enough to recognise it, and a line stays one.
 const QUOTED_LEN_MAX: usize = 100;
 
 /// A setting that cannot be: which, what was found and where, and what would be accepted.
@@ -23,7 +23,7 @@ impl ConfigError {
 
     /// The same error, with where the value came from.
     pub(crate) fn from(mut self, origin: &str) -> Self {
-        self.origin = quoted(origin);
+        self.origin = one_line(origin);
         self
     }
 
@@ -65,14 +65,18 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// `text` in one line of bounded length: control characters escaped, and an ellipsis for what was cut.
+/// `text` in one line of bounded length, with an ellipsis for what was cut.
 pub(super) fn quoted(text: &str) -> String {
-    let mut line = String::new();
-    for (index, next) in text.chars().enumerate() {
-        if index == QUOTED_LEN_MAX {
-            line.push('…');
-            break;
-        }
+    match text.char_indices().nth(QUOTED_LEN_MAX) {
+        Some((end, _)) => one_line(&text[..end]) + "…",
+        None => one_line(text),
+    }
+}
+
+/// `text` with its control characters escaped.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for next in text.chars() {
         // Besides the control characters, what some terminals and readers take for a line's end.
         if next.is_control() || matches!(next, '\u{2028}' | '\u{2029}' | '\u{feff}') {
             line.extend(next.escape_unicode());

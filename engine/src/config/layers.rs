@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::build::build;
 use super::document::{self, origin_of_line};
+use super::error::{one_line, quoted};
 use super::value::Value;
 use super::{Config, ConfigError};
 
@@ -78,7 +79,7 @@ impl Settings {
     /// TOML in UTF-8.
     pub fn read_file(self, path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
-        let origin = path.display().to_string();
+        let origin = if path.as_os_str().is_empty() { "\"\"".to_owned() } else { path.display().to_string() };
         let text = text_of_file(path).map_err(|what| ConfigError::new("", "", &what).from(&origin))?;
         self.read_toml(&text, &origin)
     }
@@ -91,6 +92,8 @@ impl Settings {
         if text.len() as u64 > FILE_BYTES_MAX {
             return Err(ConfigError::new("", "", &too_large()).from(origin));
         }
+        // It stands in comments too, when the settings are shown.
+        let origin = &one_line(origin);
         let placed = document::read(text, origin)?;
         let is_route = |path: &[String]| path.first().is_some_and(|section| section == "route");
         if placed.iter().any(|placed| is_route(&placed.path)) {
@@ -141,7 +144,7 @@ impl Settings {
             layer: Layer::Environment,
             address: Address::Variable(name[PREFIX.len()..].to_uppercase()),
             value: Value::Plain(value),
-            origin: name,
+            origin: quoted(&name),
         }));
         Ok(self)
     }

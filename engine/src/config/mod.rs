@@ -74,7 +74,7 @@ pub struct Config {
 }
 
 /// A glob over channels, and where they go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     channels: String,
     to: Vec<String>,
@@ -396,8 +396,9 @@ fn check_endpoint(endpoint: &Endpoint) -> Result<(), ConfigError> {
     check_all(ENDPOINT, endpoint, &path)?;
     let options = &endpoint.options;
     if options.username.is_some() && options.password.is_none() {
-        let expected = "missing; a user needs a password, here or in the url";
-        return Err(ConfigError::new(&format!("{path}.password"), "", expected));
+        // The name is not quoted: from a url it may be a password that stands in the wrong place.
+        let expected = "a user needs a password, here or in the url, as in redis://user:password@host";
+        return Err(ConfigError::new(&format!("{path}.username"), "", expected));
     }
     if options.reconnect_min > options.reconnect_max {
         let expected = format!("expected at most reconnect_max_ms ({})", options.reconnect_max.as_millis());
@@ -411,4 +412,45 @@ fn check_endpoint(endpoint: &Endpoint) -> Result<(), ConfigError> {
 fn is_endpoint_name(name: &str) -> bool {
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     (1..=ENDPOINT_NAME_LEN_MAX).contains(&name.len()) && name.bytes().all(is_good)
+}
+
+#[cfg(test)]
+mod tests {
+    use ringwire_core::RedisSettings;
+
+    use super::*;
+
+    #[test]
+    fn the_first_route_that_matches_decides() {
+        let config = Config::from_toml(
+            "[endpoint.main]\nurl = 'redis://h'\n[endpoint.spare]\nurl = 'unix:///s'\n\
+             [[route]]\nchannels = 'fx.in.*'\nto = []\n\
+             [[route]]\nchannels = 'fx.*'\nto = ['spare', 'main']\nwhen_down = 'buffer'\nexternal_only = true\n",
+        )
+        .unwrap();
+        let check = |channel: &str, endpoints: &[&str], when_down| {
+            let legs = config.legs(channel.as_bytes());
+            let found: Vec<_> = legs.iter().filter_map(Leg::endpoint).collect();
+            let expected: Vec<_> = endpoints.iter().filter_map(|name| config.endpoint(name)).collect();
+            assert_eq!(found, expected, "{channel}");
+            assert!(!legs.is_empty() && legs.iter().all(|leg| leg.when_down() == when_down), "{channel}");
+            let source = expected.first().map_or(Source::Bus, |endpoint| Source::Redis(*endpoint));
+            assert_eq!(config.source(channel.as_bytes()), source, "{channel}");
+        };
+        let local = Leg::bus().when_down();
+        check("fx.in.x", &[], local);
+        check("fx.eurusd", &["spare", "main"], WhenDown::Buffer);
+        check("other", &[], local);
+    }
+
+    #[test]
+    fn the_options_are_the_cores_settings() {
+        let config = Config::new().redis("main", "redis://h").unwrap();
+        assert_eq!(config.endpoints[0].settings, RedisSettings::default());
+        let toml = "[endpoint.main]\nurl = 'redis://:p@h/2'\nreply_timeout_ms = 5\nmax_reply_bytes = 65536\n";
+        let settings = Config::from_toml(toml).unwrap().endpoints.remove(0).settings;
+        assert_eq!((settings.password.as_deref(), settings.database), (Some("p"), 2));
+        assert_eq!((settings.reply_timeout_ns, settings.limits.bulk_len_max), (5_000_000, 65_536));
+        assert_eq!(settings.limits.frame_len_max, 4 * 65_536);
+    }
 }

@@ -71,12 +71,7 @@ pub(super) static ENGINE: &[Setting<Config>] = &[
             max: CORE_MAX,
             len_max: SHARDS_MAX as usize,
             read: |it| it.cores.iter().map(|core| *core as u64).collect(),
-            write: |it, cores| {
-                it.cores = cores.into_iter().map(|core| core as usize).collect();
-                if !it.cores.is_empty() {
-                    it.shards = it.cores.len();
-                }
-            },
+            write: |it, cores| it.cores = cores.into_iter().map(|core| core as usize).collect(),
         },
         "Pins one shard to each of these cores, numbered as `lscpu` does. An empty list pins none.",
     ),

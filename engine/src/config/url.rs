@@ -199,3 +199,50 @@ fn decode(text: &str) -> Option<String> {
     }
     String::from_utf8(bytes).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_as_redis_users_write_them() {
+        let check = |url: &str, location: Location, settings: &[(&'static str, &str)]| {
+            let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+            assert_eq!(RedisUrl::parse(url), Ok(RedisUrl { location, settings }), "{url}");
+        };
+        let local = |port| Location::Address("127.0.0.1".parse().unwrap(), port);
+        let name = |port| Location::Name("redis.example".into(), port);
+        let socket = |path: &str| Location::Path(path.into());
+        check("redis://127.0.0.1", local(6379), &[]);
+        check("redis://", local(6379), &[]);
+        check("valkey://:6380", local(6380), &[]);
+        check("redis://127.0.0.1:7000/3", local(7000), &[("database", "3")]);
+        check("redis://:secret@redis.example", name(6379), &[("password", "secret")]);
+        let decoded = [("username", "bot"), ("password", "s@c:ret")];
+        check("redis://bot:s%40c%3aret@redis.example:1/", name(1), &decoded);
+        check("redis://:a@b/c#d:e@redis.example", name(6379), &[("password", "a@b/c#d:e")]);
+        check("redis://[::1]:9?db=2", Location::Address("::1".parse().unwrap(), 9), &[("database", "2")]);
+        check("unix:///run/redis.sock?db=1", socket("/run/redis.sock"), &[("database", "1")]);
+        check("redis+unix://a:b@/r.sock", socket("/r.sock"), &[("username", "a"), ("password", "b")]);
+        check("redis://?protocol=3&&protocol=resp2", local(6379), &[]);
+        check("redis://?username=a&pass=b%26", local(6379), &[("username", "a"), ("password", "b&")]);
+        check("redis://?clientName=x", local(6379), &[("client_name", "x")]);
+    }
+
+    #[test]
+    fn times_as_other_clients_write_them() {
+        let check = |option: &str, setting: &'static str, milliseconds: &str| {
+            let expected = Ok(Some((setting, milliseconds.to_owned())));
+            assert_eq!(read_option(option), expected, "{option}");
+        };
+        check("socket_timeout=5", "reply_timeout_ms", "5000");
+        check("socket_timeout=0.25", "reply_timeout_ms", "250");
+        check("read_timeout=1m1.5s", "reply_timeout_ms", "61500");
+        check("timeout=2s", "reply_timeout_ms", "2000");
+        check("socket_connect_timeout=.1", "connect_timeout_ms", "100");
+        check("dial_timeout=500ms", "connect_timeout_ms", "500");
+        check("dial_timeout=1us", "connect_timeout_ms", "1");
+        check("health_check_interval=30", "ping_interval_ms", "30000");
+        check("health_check_interval=999999999999999999999h", "ping_interval_ms", &u64::MAX.to_string());
+    }
+}

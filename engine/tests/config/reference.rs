@@ -1,0 +1,35 @@
+//! The reference page is the table's.
+
+use ringwire::Config;
+use ringwire::config::reference;
+
+#[test]
+fn the_page_in_the_checkout_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/SETTINGS.md");
+    let page = std::fs::read_to_string(path).expect("engine/SETTINGS.md can be read");
+    assert!(page == reference(), "regenerate it: ringwire config reference > engine/SETTINGS.md");
+}
+
+#[test]
+fn its_example_is_a_configuration() {
+    let page = reference();
+    let (_, rest) = page.split_once("```toml\n").expect("there is an example");
+    let (example, _) = rest.split_once("```").expect("it has an end");
+    let variables = [("RINGWIRE_ENDPOINT__MAIN__PASSWORD", "hunter2")];
+    assert!(crate::config(example, &variables, &[]).is_ok(), "{:?}", crate::config(example, &variables, &[]));
+    // The README's is compiled nowhere else.
+    let readme = include_str!("../../../README.md");
+    let (_, rest) = readme.split_once("```toml\n").expect("there is an example");
+    let (example, _) = rest.split_once("```").expect("it has an end");
+    assert!(Config::from_toml(example).is_ok(), "{:?}", Config::from_toml(example));
+}
+
+#[test]
+fn it_has_every_setting() {
+    let page = reference();
+    let all = crate::config(crate::TWO, &[], &[]).unwrap().to_toml();
+    for line in all.lines().filter(|line| line.contains(" = ")) {
+        let name = line.split(" = ").next().unwrap_or_default();
+        assert!(page.contains(&format!("| `{name}` |")), "{name}");
+    }
+}
