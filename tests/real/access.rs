@@ -4,7 +4,7 @@ use ringwire::{EndpointReport, EndpointState, Engine, HostKind, Outcome, Reason,
 
 use crate::client::Client;
 use crate::hosts::{main_at, on_both};
-use crate::line::in_words;
+use crate::line::{in_words, settled};
 use crate::patience::{PATIENCE, until};
 use crate::server::{Server, free_port};
 
@@ -106,7 +106,7 @@ fn channel_permissions() {
             outcomes[0].error_text().escape_ascii()
         );
         assert_eq!((outcomes[1].outcome, outcomes[1].receivers()), (Outcome::Delivered, 1));
-        assert_eq!(main_of(&engine).counters.errors, 1);
+        assert_eq!(settled(&engine).errors, 1);
         assert_eq!(await_told(1)[0].1, "tick", "the other subscription goes on");
 
         // Once it is allowed, it comes into force without our doing.

@@ -8,6 +8,7 @@ use ringwire::{EndpointState, Engine, HostKind, LinkError, Outcome, Refusal, mon
 use crate::client::Client;
 use crate::hosts::{main_at, on_both};
 use crate::journal::Journal;
+use crate::line::settled;
 use crate::load::{Load, Plan};
 use crate::patience::{PATIENCE, until};
 use crate::server::Server;
@@ -70,12 +71,8 @@ fn demote(host: HostKind) {
         let late = ledger.delivered_within(demoted_ns, left_ns);
         println!("{host}: left a replica after {took:.1?}, with {late} messages delivered there");
     }
-    assert_eq!(ledger.count(Outcome::Unknown) + ledger.count(Outcome::NotSent), refused_in_flight(&engine));
-}
-
-/// What the lane had in flight whenever it left.
-fn refused_in_flight(engine: &Engine) -> u64 {
-    let counters = engine.status()[0].counters;
-    assert_eq!((counters.unfenced, counters.in_flight), (0, 0));
-    counters.unknown + counters.not_sent
+    // What the lane had in flight whenever it left.
+    let counters = settled(&engine);
+    let lost = (ledger.count(Outcome::Unknown), ledger.count(Outcome::NotSent));
+    assert_eq!(((counters.unknown, counters.not_sent), counters.unfenced), (lost, 0));
 }

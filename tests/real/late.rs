@@ -5,6 +5,7 @@ use ringwire::{Engine, HostKind, Outcome};
 use crate::client::Client;
 use crate::hosts::{main_at, on_both};
 use crate::journal::Journal;
+use crate::line::settled;
 use crate::load::{Load, Plan};
 use crate::patience::{PATIENCE, until};
 use crate::proxy::Proxy;
@@ -49,7 +50,7 @@ fn hold_back(server: &Server, host: HostKind, user: &str, when_down: &str) -> He
         ledger.judge(std::slice::from_ref(&record));
     }
     ledger.assert_all_delivered_seen(&record);
-    let unfenced = engine.status()[0].counters.unfenced;
+    let unfenced = settled(&engine).unfenced;
     Held { bytes, unknown: ledger.count(Outcome::Unknown), unfenced, is_in_order }
 }
 

@@ -1,8 +1,8 @@
 //! One channel of one endpoint with both its ends: a publisher with reports, and a subscriber.
 
 use ringwire::{
-    Channel, Config, EndpointReport, EndpointState, Engine, Event, Outcome, Publisher, Refusal, Report,
-    Reports, Subscriber,
+    Channel, Config, Counters, EndpointReport, EndpointState, Engine, Event, Outcome, Publisher, Refusal,
+    Report, Reports, Subscriber,
 };
 
 use crate::patience::{PATIENCE, until};
@@ -102,4 +102,16 @@ pub(crate) fn in_words(event: &Event<'_>) -> String {
         Event::Subscribed => "subscribed".to_owned(),
         Event::Refused { error } => format!("refused: {}", String::from_utf8_lossy(error)),
     }
+}
+
+/// The first endpoint's counters, once they tell the outcome of every message: a shard tells them at the end of each
+/// of its turns, behind the reports.
+pub(crate) fn settled(engine: &Engine) -> Counters {
+    let mut counters = Counters::default();
+    until("the counters to add up", || {
+        counters = engine.status().remove(0).counters;
+        let ended = counters.delivered + counters.not_sent + counters.unknown;
+        counters.in_flight == 0 && counters.accepted == ended
+    });
+    counters
 }
