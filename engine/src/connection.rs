@@ -1,4 +1,14 @@
 //! The sockets of one shard: opening, sending, receiving and closing as the core asks.
+//!
+//! ```text
+//!   active, few      moved bytes of late, and expect some: one recv each, in each turn
+//!   active, many  ─┐
+//!   quiet          ├─ one epoll_wait for all of them: in each turn, or every LOOK_EVERY_NS
+//!   opening        │
+//!   blocked       ─┘
+//! ```
+//!
+//! So a turn costs what the active connections cost, however many quiet ones there are.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,23 +17,36 @@ use std::time::Duration;
 
 use crossbeam::channel::Sender;
 use ringwire_core::{ConnectionId, Core, LinkError, MILLISECOND_NS, Now};
-use ringwire_shards::net::{Address, Events, Interest, Options, Poller, Received, Socket, Transfer};
+use ringwire_shards::net::{Address, Events, Interest, Options, Poller, Ready, Received, Socket, Transfer};
 
 use crate::config::Location;
-use crate::resolver::Request;
+use crate::ports::Marks;
+use crate::resolver::{Found, Request};
 use crate::shared::ShardShared;
 
-/// A connection that moved bytes within this time, and expects some, is read directly in each turn; the others share
-/// one look at epoll. Replies take microseconds; after a millisecond without any, 300 ns for a look at all is the better deal.
+mod addresses;
+
+use addresses::Addresses;
+
+/// A connection that moved bytes within this time, and expects some, is active. Replies take microseconds; after a
+/// millisecond without any, 300 ns for a look at all is the better deal.
 const ACTIVE_NS: u64 = MILLISECOND_NS;
-/// A spinning shard asks epoll no more often than this: a system call in each turn would keep it from the rings for
-/// half of its time, and what comes unasked after a silence can wait so long.
+/// So many active connections are read directly. With more, one epoll_wait and the reads of those that have something
+/// cost less than a read of each, most of which find nothing.
+const DIRECT_MAX: usize = 8;
+/// A spinning shard asks epoll about the quiet connections no more often than this: a system call in each turn would
+/// keep it from the rings for half of its time, and what comes unasked after a silence can wait so long.
 const LOOK_EVERY_NS: u64 = 5_000;
-/// Reads of one connection in one turn: four full buffers are enough to keep up with a server, and few enough for
-/// the others to have their turn.
-const READS_PER_TURN: usize = 4;
-/// Bytes that one read asks for: more would only grow the buffer before the core has looked at it.
+/// How often a long list of active connections is rid of those that are quiet again: seldom beside the turns, and often
+/// beside [`ACTIVE_NS`].
+const RETIRE_EVERY_NS: u64 = ACTIVE_NS / 4;
+/// Bytes that one read asks for; the core's buffer is usually smaller.
 const RECEIVE_MAX: usize = 256 << 10;
+/// Bytes that a turn receives on what epoll named, before the rings and the core have theirs again: about 0.2 ms. The
+/// rest of what epoll named comes first in the next turn.
+const RECEIVED_PER_TURN: usize = 1 << 20;
+/// Bytes that one send hands to the kernel, 50 µs of copying; the rest follows in the next turn.
+const SEND_MAX: usize = 256 << 10;
 /// Token of the shard's own eventfd among the pollers' tokens, which are connection numbers.
 pub(crate) const SLEEPER_TOKEN: u64 = u64::MAX;
 
@@ -37,20 +60,38 @@ enum State {
         socket: Socket,
         others: VecDeque<Address>,
     },
-    Open {
-        socket: Socket,
-        is_blocked: bool,
-        active_until_ns: u64,
-    },
+    Open(Open),
+}
+
+#[derive(Debug)]
+struct Open {
+    socket: Socket,
+    /// The socket's buffer is full: epoll tells when it is not.
+    is_blocked: bool,
+    /// Sending failed: what the server answered before that is still received, and then the connection is lost.
+    broken: Option<io::Error>,
+    /// Stands in the list of active connections.
+    is_active: bool,
+    active_until_ns: u64,
+    since_ns: u64,
+    has_received: bool,
+}
+
+impl Open {
+    #[inline]
+    fn moved_bytes(&mut self, now: Now, id: ConnectionId, active: &mut Vec<ConnectionId>) {
+        self.active_until_ns = now.mono_ns + ACTIVE_NS;
+        if !self.is_active {
+            self.is_active = true;
+            active.push(id);
+        }
+    }
 }
 
 #[derive(Debug)]
 struct Connection {
     state: State,
-    /// A look-up is under way, perhaps for an attempt that was given up since.
-    is_asked: bool,
-    /// Which of a name's addresses is tried first: the next one after an attempt that nobody answered.
-    first: usize,
+    addresses: Addresses,
 }
 
 /// All connections of one shard, by [`ConnectionId::index`].
@@ -58,16 +99,27 @@ pub(crate) struct Connections {
     list: Vec<Connection>,
     locations: Vec<Location>,
     poller: Poller,
-    /// Taken while a look is under way.
+    /// What epoll named last; taken while it is handled.
     events: Option<Events>,
+    /// Which of them is handled next.
+    next_event: usize,
     resolver: Option<Sender<Request>>,
     shard: Weak<ShardShared>,
-    /// When epoll is asked next while the shard does not wait.
+    /// When epoll is asked next about quiet connections while the shard does not wait.
     look_at_ns: u64,
+    /// When a long list of active connections is looked through next.
+    retire_at_ns: u64,
     /// Endpoints that sent or received since the shard last described them.
-    pub(crate) moved: Box<[bool]>,
-    /// Connections that are open or opening: with none, epoll is not asked.
-    alive: usize,
+    pub(crate) moved: Marks,
+    /// Open connections that moved bytes of late; each at most once.
+    active: Vec<ConnectionId>,
+    /// Connections with more to send than one send takes, and those whose turn it is now.
+    unfinished: Vec<ConnectionId>,
+    resumed: Vec<ConnectionId>,
+    /// How many connections are open, how many of these are blocked, and how many are connecting.
+    open: usize,
+    blocked: usize,
+    opening: usize,
 }
 
 impl Connections {
@@ -78,18 +130,24 @@ impl Connections {
         shard: &Arc<ShardShared>,
     ) -> Self {
         let count = locations.len() * 2;
-        let moved = vec![false; locations.len()].into();
-        let closed = || Connection { state: State::Closed, is_asked: false, first: 0 };
+        let closed = || Connection { state: State::Closed, addresses: Addresses::default() };
         Self {
             list: std::iter::repeat_with(closed).take(count).collect(),
+            moved: Marks::new(locations.len()),
             locations,
             poller,
             events: Some(Events::with_capacity(count + 1)),
+            next_event: 0,
             resolver,
             shard: Arc::downgrade(shard),
             look_at_ns: 0,
-            moved,
-            alive: 0,
+            retire_at_ns: 0,
+            active: Vec::with_capacity(count),
+            unfinished: Vec::with_capacity(count),
+            resumed: Vec::with_capacity(count),
+            open: 0,
+            blocked: 0,
+            opening: 0,
         }
     }
 
@@ -99,53 +157,50 @@ impl Connections {
 
     /// Begins to open a connection.
     pub(crate) fn open(&mut self, now: Now, id: ConnectionId, core: &mut Core) {
-        let location = &self.locations[usize::from(id.endpoint().0)];
-        let address = match location {
+        let address = match &self.locations[usize::from(id.endpoint().0)] {
             Location::Address(ip, port) => Address::Tcp((*ip, *port).into()),
             Location::Path(path) => Address::Unix(path.clone()),
             Location::Name(host, port) => {
-                let request = Request {
-                    shard: self.shard.clone(),
-                    connection: id.index(),
-                    host: host.as_str().into(),
-                    port: *port,
-                };
-                let connection = &mut self.list[id.index()];
-                connection.state = State::Resolving;
-                let asked = connection.is_asked
-                    || self.resolver.as_ref().is_some_and(|resolver| resolver.send(request).is_ok());
-                connection.is_asked = asked;
-                if !asked {
-                    self.fail(id, "there is no thread to look names up".to_owned(), core);
-                }
+                let name = (Arc::from(host.as_str()), *port);
+                let request = Request { shard: self.shard.clone(), connection: id.index(), name };
+                self.look_up(now, id, request, core);
                 return;
             }
         };
         self.try_addresses(now, id, VecDeque::from([address]), core);
     }
 
-    /// The resolver's answer.
-    pub(crate) fn resolved(
-        &mut self,
-        now: Now,
-        index: usize,
-        addresses: Result<Vec<Address>, String>,
-        core: &mut Core,
-    ) {
-        let connection = &mut self.list[index];
-        connection.is_asked = false;
-        if !matches!(connection.state, State::Resolving) {
-            return;
-        }
-        let id = ConnectionId::from_index(index);
-        let first = connection.first;
-        match addresses {
-            Ok(mut addresses) if !addresses.is_empty() => {
-                let count = addresses.len();
-                addresses.rotate_left(first % count);
-                self.try_addresses(now, id, addresses.into(), core);
+    fn look_up(&mut self, now: Now, id: ConnectionId, request: Request, core: &mut Core) {
+        let connection = &mut self.list[id.index()];
+        connection.state = State::Resolving;
+        if let Some(found) = connection.addresses.take_fresh(now.mono_ns) {
+            self.resolved(now, id, found, core);
+        } else if !connection.addresses.is_asked {
+            let is_asked = self.resolver.as_ref().is_some_and(|resolver| resolver.send(request).is_ok());
+            connection.addresses.is_asked = is_asked;
+            if !is_asked {
+                self.fail(id, "there is no thread to look names up".to_owned(), core);
             }
-            Ok(addresses) => self.try_addresses(now, id, addresses.into(), core),
+        }
+    }
+
+    /// The resolver's answer.
+    pub(crate) fn answered(&mut self, now: Now, id: ConnectionId, found: Found, core: &mut Core) {
+        let Connection { state, addresses } = &mut self.list[id.index()];
+        addresses.is_asked = false;
+        if matches!(state, State::Resolving) {
+            self.resolved(now, id, found, core);
+        } else {
+            addresses.keep(now.mono_ns, found);
+        }
+    }
+
+    fn resolved(&mut self, now: Now, id: ConnectionId, found: Found, core: &mut Core) {
+        match found {
+            Ok(found) => {
+                let order = self.list[id.index()].addresses.in_order(found);
+                self.try_addresses(now, id, order, core);
+            }
             Err(reason) => self.fail(id, reason, core),
         }
     }
@@ -153,15 +208,16 @@ impl Connections {
     fn try_addresses(&mut self, now: Now, id: ConnectionId, mut others: VecDeque<Address>, core: &mut Core) {
         let mut reason = String::new();
         while let Some(address) = others.pop_front() {
-            match Socket::connect(&address, &Options::default()) {
+            let begun = Socket::connect(&address, &Options::default()).and_then(|socket| {
+                self.poller.add(&socket, id.index() as u64, Interest::Write)?;
+                Ok(socket)
+            });
+            match begun {
                 Ok(socket) => {
-                    let added = self.poller.add(&socket, id.index() as u64, Interest::Write);
-                    if let Err(error) = added {
-                        reason = format!("{address}: {error}");
-                        continue;
-                    }
-                    self.alive += 1;
-                    self.list[id.index()].state = State::Connecting { socket, others };
+                    self.opening += 1;
+                    let connection = &mut self.list[id.index()];
+                    connection.addresses.tries(address);
+                    connection.state = State::Connecting { socket, others };
                     // A Unix socket is connected at once.
                     self.connecting(now, id, core);
                     return;
@@ -180,30 +236,43 @@ impl Connections {
     /// Looks how a connect goes on.
     fn connecting(&mut self, now: Now, id: ConnectionId, core: &mut Core) {
         let State::Connecting { socket, .. } = &self.list[id.index()].state else { return };
-        match socket.finish_connect() {
-            Ok(false) => {}
-            Ok(true) => {
-                let registered = self.poller.modify(socket, id.index() as u64, Interest::Read);
-                if let Err(error) = registered {
-                    self.lost(id, &error, core);
-                    return;
-                }
-                let state = std::mem::replace(&mut self.list[id.index()].state, State::Closed);
-                if let State::Connecting { socket, .. } = state {
-                    let active_until_ns = now.mono_ns + ACTIVE_NS;
-                    self.list[id.index()].state = State::Open { socket, is_blocked: false, active_until_ns };
-                    core.connected(now, id);
-                }
+        let connected = socket.finish_connect().and_then(|is_connected| {
+            if is_connected {
+                self.poller.modify(socket, id.index() as u64, Interest::Read)?;
+            }
+            Ok(is_connected)
+        });
+        if let Ok(false) = connected {
+            return;
+        }
+        let connection = &mut self.list[id.index()];
+        let State::Connecting { socket, others } = std::mem::replace(&mut connection.state, State::Closed)
+        else {
+            return;
+        };
+        self.opening -= 1;
+        match connected {
+            Ok(_) => {
+                let now_ns = now.mono_ns;
+                connection.state = State::Open(Open {
+                    socket,
+                    is_blocked: false,
+                    broken: None,
+                    is_active: true,
+                    active_until_ns: now_ns + ACTIVE_NS,
+                    since_ns: now_ns,
+                    has_received: false,
+                });
+                self.open += 1;
+                self.active.push(id);
+                core.connected(now, id);
             }
             Err(error) => {
-                let state = std::mem::replace(&mut self.list[id.index()].state, State::Closed);
-                if let State::Connecting { socket, others } = state {
-                    self.discard(&socket);
-                    if others.is_empty() {
-                        core.disconnected(id, LinkError::Connect(self.at(id, &error)));
-                    } else {
-                        self.try_addresses(now, id, others, core);
-                    }
+                self.discard(&socket);
+                if others.is_empty() {
+                    core.disconnected(id, LinkError::Connect(self.at(id, &error)));
+                } else {
+                    self.try_addresses(now, id, others, core);
                 }
             }
         }
@@ -218,162 +287,224 @@ impl Connections {
         }
     }
 
-    fn discard(&mut self, socket: &Socket) {
+    fn discard(&self, socket: &Socket) {
         // Closing takes it out of the set too: the descriptor is not shared with anyone.
         let _ = self.poller.remove(socket);
-        self.alive -= 1;
     }
 
     /// Closes a connection, or gives up opening it.
-    pub(crate) fn close(&mut self, id: ConnectionId) {
+    pub(crate) fn close(&mut self, now: Now, id: ConnectionId) {
         let connection = &mut self.list[id.index()];
         match std::mem::replace(&mut connection.state, State::Closed) {
             State::Connecting { socket, .. } => {
-                // Nobody answered in time: the next attempt begins with the next address.
-                connection.first = connection.first.wrapping_add(1);
+                connection.addresses.timed_out();
+                self.opening -= 1;
                 self.discard(&socket);
             }
-            State::Open { socket, .. } => self.discard(&socket),
+            State::Open(open) => {
+                let lasted_ns = if open.has_received { now.mono_ns.saturating_sub(open.since_ns) } else { 0 };
+                connection.addresses.ended(lasted_ns);
+                self.open -= 1;
+                self.blocked -= usize::from(open.is_blocked);
+                if open.is_active {
+                    self.active.retain(|active| *active != id);
+                }
+                self.discard(&open.socket);
+            }
             State::Closed | State::Resolving => {}
         }
     }
 
-    fn lost(&mut self, id: ConnectionId, error: &io::Error, core: &mut Core) {
-        self.close(id);
+    fn lost(&mut self, now: Now, id: ConnectionId, error: &io::Error, core: &mut Core) {
+        self.close(now, id);
         core.disconnected(id, LinkError::Socket(error.to_string()));
+    }
+
+    /// Goes on with what was too long for one send. Answers whether there was anything.
+    pub(crate) fn send_rest(&mut self, now: Now, core: &mut Core) -> bool {
+        if self.unfinished.is_empty() {
+            return false;
+        }
+        std::mem::swap(&mut self.unfinished, &mut self.resumed);
+        while let Some(id) = self.resumed.pop() {
+            self.send(now, id, core);
+        }
+        true
     }
 
     /// Sends what the core has for one connection: one `send`, unless the socket was found full.
     pub(crate) fn send(&mut self, now: Now, id: ConnectionId, core: &mut Core) {
-        self.moved[usize::from(id.endpoint().0)] = true;
-        let State::Open { socket, is_blocked, active_until_ns } = &mut self.list[id.index()].state else {
-            return;
-        };
+        // Also without a connection: there are more messages than before.
+        self.moved.mark(id.endpoint());
+        let State::Open(open) = &mut self.list[id.index()].state else { return };
         let output = core.output(id);
-        if *is_blocked || output.is_empty() {
+        if open.is_blocked || open.broken.is_some() || output.is_empty() {
             return;
         }
+        let is_cut = output.len() > SEND_MAX;
+        let output = &output[..output.len().min(SEND_MAX)];
         let len = output.len();
-        match socket.send(output) {
+        match open.socket.send(output) {
             Ok(transfer) => {
                 let sent = if let Transfer::Done(sent) = transfer { sent } else { 0 };
-                *active_until_ns = now.mono_ns + ACTIVE_NS;
+                open.moved_bytes(now, id, &mut self.active);
                 core.sent(id, sent);
                 if sent < len {
-                    *is_blocked = true;
-                    let registered = self.poller.modify(&*socket, id.index() as u64, Interest::ReadWrite);
+                    open.is_blocked = true;
+                    self.blocked += 1;
+                    let registered = self.poller.modify(&open.socket, id.index() as u64, Interest::ReadWrite);
                     if let Err(error) = registered {
-                        self.lost(id, &error, core);
+                        self.lost(now, id, &error, core);
                     }
+                } else if is_cut {
+                    self.unfinished.push(id);
                 }
             }
             Err(error) => {
-                // What the server answered before that is still to be had.
-                self.receive_from(now, id, core);
-                if matches!(self.list[id.index()].state, State::Open { .. }) {
-                    self.lost(id, &error, core);
-                }
+                open.broken = Some(error);
+                open.moved_bytes(now, id, &mut self.active);
             }
         }
     }
 
-    /// Receives on the connections that were active of late, and on the quiet ones that epoll names. Answers whether
-    /// anything came.
+    /// Receives on the active connections, and on the quiet ones that epoll names. Answers whether anything came.
     pub(crate) fn receive(&mut self, now: Now, core: &mut Core) -> bool {
-        let mut came = false;
-        let (mut active, mut open) = (0, 0);
-        for index in 0..self.list.len() {
-            if let State::Open { active_until_ns, .. } = self.list[index].state {
-                open += 1;
-                let id = ConnectionId::from_index(index);
-                if now.mono_ns < active_until_ns && core.expects(id) {
-                    active += 1;
-                    came |= self.receive_from(now, id, core);
-                }
+        if self.active.len() > DIRECT_MAX {
+            if now.mono_ns >= self.retire_at_ns {
+                self.retire_at_ns = now.mono_ns + RETIRE_EVERY_NS;
+                self.retire(now, core);
             }
+            return self.look(now, core);
         }
         let is_due = now.mono_ns >= self.look_at_ns;
-        if is_due && (open > active || self.alive > open || self.any_blocked()) {
-            self.look_at_ns = now.mono_ns + LOOK_EVERY_NS;
+        let mut came = false;
+        let mut at = 0;
+        while let Some(id) = self.active.get(at).copied() {
+            if !self.is_still_active(now, id, core) {
+                self.active.swap_remove(at);
+                continue;
+            }
+            came |= self.receive_from(now, id, core) > 0;
+            // If it was lost, another stands here now.
+            at += usize::from(self.active.get(at) == Some(&id));
+        }
+        let has_others = self.open > self.active.len() || self.opening > 0 || self.blocked > 0;
+        if self.has_events() || is_due && has_others {
             came |= self.look(now, core);
         }
         came
     }
 
-    fn any_blocked(&self) -> bool {
-        self.list.iter().any(|connection| matches!(connection.state, State::Open { is_blocked: true, .. }))
+    /// Takes those out of the active connections that are quiet now.
+    fn retire(&mut self, now: Now, core: &Core) {
+        let mut active = std::mem::take(&mut self.active);
+        active.retain(|id| self.is_still_active(now, *id, core));
+        self.active = active;
     }
 
-    /// Asks epoll, and does what it says.
+    #[inline]
+    fn is_still_active(&mut self, now: Now, id: ConnectionId, core: &Core) -> bool {
+        let State::Open(open) = &mut self.list[id.index()].state else { return false };
+        open.is_active = now.mono_ns < open.active_until_ns && core.expects(id);
+        open.is_active
+    }
+
+    fn has_events(&self) -> bool {
+        self.events.as_ref().is_some_and(|events| events.get(self.next_event).is_some())
+    }
+
+    /// Asks epoll, and does what it says; if a turn had not enough time for what it said before, goes on with that.
+    /// Answers whether there was anything.
     fn look(&mut self, now: Now, core: &mut Core) -> bool {
+        self.look_at_ns = now.mono_ns + LOOK_EVERY_NS;
         let Some(mut events) = self.events.take() else { return false };
-        let found = self.poller.wait(Some(Duration::ZERO), &mut events).unwrap_or(0);
+        if events.get(self.next_event).is_none() {
+            self.next_event = 0;
+            // A failed look is an empty one: the next one is soon.
+            let _ = self.poller.wait(Some(Duration::ZERO), &mut events);
+        }
         let mut came = false;
-        for event in events.iter().take(found).filter(|event| event.token != SLEEPER_TOKEN) {
-            came = true;
-            let id = ConnectionId::from_index(event.token as usize);
-            match &mut self.list[id.index()].state {
-                State::Connecting { .. } => self.connecting(now, id, core),
-                State::Open { socket, is_blocked, .. } => {
-                    if event.writable && *is_blocked {
-                        *is_blocked = false;
-                        let _ = self.poller.modify(&*socket, event.token, Interest::Read);
-                        self.send(now, id, core);
-                    }
-                    if event.readable {
-                        self.receive_from(now, id, core);
-                    }
-                }
-                State::Closed | State::Resolving => {}
+        let mut received = 0;
+        while received < RECEIVED_PER_TURN
+            && let Some(event) = events.get(self.next_event)
+        {
+            self.next_event += 1;
+            if event.token != SLEEPER_TOKEN {
+                came = true;
+                received += self.happened(now, event, core);
             }
         }
         self.events = Some(events);
         came
     }
 
-    /// Waits until epoll has something to say, or `timeout` has passed. What it says is looked at in the next turn,
-    /// which has a fresh reading of the clock.
+    /// Does what one event asks for. It may be older than the connection: then there is nothing to receive, and nothing
+    /// happens. Answers how many bytes came.
+    fn happened(&mut self, now: Now, event: Ready, core: &mut Core) -> usize {
+        let id = ConnectionId::from_index(event.token as usize);
+        match &mut self.list[id.index()].state {
+            State::Connecting { .. } => self.connecting(now, id, core),
+            State::Open(open) => {
+                if event.writable && open.is_blocked {
+                    open.is_blocked = false;
+                    self.blocked -= 1;
+                    let _ = self.poller.modify(&open.socket, event.token, Interest::Read);
+                    self.send(now, id, core);
+                }
+                if event.readable {
+                    return self.receive_from(now, id, core);
+                }
+            }
+            State::Closed | State::Resolving => {}
+        }
+        0
+    }
+
+    /// Waits until epoll has something to say, or `timeout` has passed. What it says is done in the next turn, which
+    /// has a fresh reading of the clock.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) {
         // Whatever ends the wait is looked at at once.
         self.look_at_ns = 0;
+        self.next_event = 0;
         if let Some(events) = &mut self.events {
             // A failed wait is a short one: the next turn looks at everything.
             let _ = self.poller.wait(timeout, events);
         }
     }
 
-    fn receive_from(&mut self, now: Now, id: ConnectionId, core: &mut Core) -> bool {
-        let mut came = false;
-        for _ in 0..READS_PER_TURN {
-            let State::Open { socket, active_until_ns, .. } = &mut self.list[id.index()].state else { break };
-            if core.is_behind(id) {
-                return true;
+    /// One read, unless the core has still to decode what the last ones brought: another turn follows at once.
+    /// Answers how many bytes came; the end of a connection counts as one.
+    fn receive_from(&mut self, now: Now, id: ConnectionId, core: &mut Core) -> usize {
+        let State::Open(open) = &mut self.list[id.index()].state else { return 0 };
+        if core.is_behind(id) {
+            return 1;
+        }
+        let space = core.space(id);
+        let room = space.len().min(RECEIVE_MAX);
+        match open.socket.recv(&mut space[..room]) {
+            Ok(Received::Data(n)) => {
+                open.has_received = true;
+                open.moved_bytes(now, id, &mut self.active);
+                core.received(now, id, n);
+                self.moved.mark(id.endpoint());
+                n
             }
-            let space = core.space(id);
-            let room = space.len().min(RECEIVE_MAX);
-            let space = &mut space[..room];
-            match socket.recv(space) {
-                Ok(Received::Data(n)) => {
-                    came = true;
-                    *active_until_ns = now.mono_ns + ACTIVE_NS;
-                    core.received(now, id, n);
-                    self.moved[usize::from(id.endpoint().0)] = true;
-                    if n < room {
-                        break;
-                    }
+            Ok(Received::Blocked) => match open.broken.take() {
+                None => 0,
+                Some(error) => {
+                    self.lost(now, id, &error, core);
+                    1
                 }
-                Ok(Received::Blocked) => break,
-                Ok(Received::Closed) => {
-                    self.close(id);
-                    core.disconnected(id, LinkError::ClosedByPeer);
-                    return true;
-                }
-                Err(error) => {
-                    self.lost(id, &error, core);
-                    return true;
-                }
+            },
+            Ok(Received::Closed) => {
+                self.close(now, id);
+                core.disconnected(id, LinkError::ClosedByPeer);
+                1
+            }
+            Err(error) => {
+                self.lost(now, id, &error, core);
+                1
             }
         }
-        came
     }
 }

@@ -25,7 +25,7 @@ use crate::host_shard::HostShard;
 use crate::ports::{Leftover, PublisherPort, SubscriberPort};
 use crate::publisher::{Dues, Lane, Publisher};
 use crate::reports::{ReportLane, Reports};
-use crate::resolver;
+use crate::resolver::{self, LookUp};
 use crate::shard::{Parts, Shard};
 use crate::shared::{Command, Phase, ShardShared, Shared};
 use crate::status::{EndpointReport, EndpointShared, Health, Latencies};
@@ -154,9 +154,14 @@ impl Engine {
     /// # Errors
     /// [`StartError`], with no thread left behind.
     pub fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(config, resolver::by_system())
+    }
+
+    /// Starts with another way to look host names up.
+    pub(crate) fn start_with(config: Config, look_up: Arc<LookUp>) -> Result<Self, StartError> {
         config.checked()?;
         let needs_names = config.endpoints.iter().any(|it| matches!(it.location, Location::Name(..)));
-        let resolver = if needs_names { Some(resolver::start()?) } else { None };
+        let resolver = if needs_names { Some(resolver::start(look_up)?) } else { None };
         let mut prepared = Vec::new();
         let mut shards = Vec::new();
         for _ in 0..config.shards {

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::shard::Shard;
 
@@ -37,14 +36,7 @@ impl HostShard {
         if self.shard.is_finished() {
             return Progress::Finished;
         }
-        // Nothing of a defect of ours unwinds into the application.
-        let worked = match catch_unwind(AssertUnwindSafe(|| self.shard.work())) {
-            Ok(worked) => worked,
-            Err(panic) => {
-                self.shard.fail(panic.as_ref());
-                true
-            }
-        };
+        let worked = self.shard.guarded(Shard::work);
         if self.shard.is_finished() {
             Progress::Finished
         } else if worked {

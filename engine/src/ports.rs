@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use crossbeam::utils::CachePadded;
+use ringwire_core::channel::LEGS_MAX;
 use ringwire_core::{
-    Charge, ConnectionId, Delivery, EndpointId, EndpointState, Event, NotTaken, Outcome, Outlet, Report,
-    Role, SubscriberId,
+    Charge, ConnectionId, Delivery, EndpointId, EndpointState, Event, Frame, NotTaken, Outcome, Outlet,
+    Reason, Report, Role, SubscriberId,
 };
 use ringwire_shards::credit::{Amount, Grantor};
 use ringwire_shards::ring::{ClaimError, FrameReader, FrameWriter};
@@ -43,6 +44,87 @@ pub(crate) struct SubscriberPort {
     pub(crate) is_dirty: bool,
 }
 
+/// Endpoints about which there is something to tell, each at most once.
+pub(crate) struct Marks {
+    is_marked: Box<[bool]>,
+    marked: Vec<EndpointId>,
+}
+
+impl Marks {
+    pub(crate) fn new(endpoints: usize) -> Self {
+        Self { is_marked: vec![false; endpoints].into(), marked: Vec::with_capacity(endpoints) }
+    }
+
+    #[inline]
+    pub(crate) fn mark(&mut self, endpoint: EndpointId) {
+        let is_marked = &mut self.is_marked[usize::from(endpoint.0)];
+        if !*is_marked {
+            *is_marked = true;
+            self.marked.push(endpoint);
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> Option<EndpointId> {
+        let endpoint = self.marked.pop()?;
+        self.is_marked[usize::from(endpoint.0)] = false;
+        Some(endpoint)
+    }
+}
+
+/// The frame that the core is taking, and which of its legs have had their outcome: what a panic would leave without
+/// an answer.
+#[derive(Clone, Copy)]
+pub(crate) struct Underway {
+    pub(crate) publisher: u32,
+    pub(crate) channel: u32,
+    sequence: u64,
+    tag: u64,
+    intended_ns: u64,
+    pub(crate) payload_len: usize,
+    /// One bit for each leg.
+    answered: u8,
+}
+
+const _: () = assert!(LEGS_MAX <= u8::BITS as usize);
+
+impl Underway {
+    /// No frame: no publisher has that number.
+    const NONE: Self = Self {
+        publisher: u32::MAX,
+        channel: 0,
+        sequence: 0,
+        tag: 0,
+        intended_ns: 0,
+        payload_len: 0,
+        answered: 0,
+    };
+
+    pub(crate) fn is_answered(&self, leg: u8) -> bool {
+        self.answered & 1 << leg != 0
+    }
+
+    /// The report of a leg that will never be sent.
+    pub(crate) fn not_sent(&self, at_ns: u64, leg: u8) -> Report {
+        Report {
+            sequence: self.sequence,
+            tag: self.tag,
+            intended_ns: self.intended_ns,
+            at_ns,
+            broker_timestamp_ms: 0,
+            detail: [0; 16],
+            channel: self.channel,
+            leg,
+            outcome: Outcome::NotSent,
+            reason: Reason::Shutdown,
+            reserved: 0,
+        }
+    }
+}
+
+/// A message with this tag makes the core panic when it gives it an outcome, unless that is because of a shutdown.
+#[cfg(test)]
+pub(crate) const TRAP_TAG: u64 = 0x7EA9_7EA9;
+
 /// All ports of one shard: what the core talks to.
 pub(crate) struct Ports {
     pub(crate) shared: Arc<ShardShared>,
@@ -51,12 +133,16 @@ pub(crate) struct Ports {
     pub(crate) subscribers: Vec<Option<Box<CachePadded<SubscriberPort>>>>,
     dirty_publishers: Vec<u32>,
     dirty_subscribers: Vec<u32>,
+    /// Publishers and endpoints with credit to publish: a publisher has a grantor for each endpoint, and most of them
+    /// are quiet.
+    dirty_grants: Vec<(u32, EndpointId)>,
+    underway: Underway,
     /// What the core wants of its connections, in order.
     pub(crate) asked: Vec<Asked>,
     /// Endpoints whose state changed.
     pub(crate) changed: Vec<EndpointId>,
-    /// Endpoints with new outcomes or messages; one flag each.
-    pub(crate) touched: Box<[bool]>,
+    /// Endpoints with new outcomes, or that sent or received.
+    pub(crate) touched: Marks,
     /// A subscription was confirmed, refused or interrupted.
     pub(crate) subscriptions_changed: bool,
 }
@@ -70,13 +156,15 @@ pub(crate) enum Asked {
 
 impl Ports {
     pub(crate) fn new(shared: Arc<ShardShared>) -> Self {
-        let touched = vec![false; shared.endpoints.len()].into();
+        let touched = Marks::new(shared.endpoints.len());
         Self {
             shared,
             publishers: Vec::new(),
             subscribers: Vec::new(),
             dirty_publishers: Vec::new(),
             dirty_subscribers: Vec::new(),
+            dirty_grants: Vec::new(),
+            underway: Underway::NONE,
             asked: Vec::new(),
             changed: Vec::new(),
             touched,
@@ -89,6 +177,10 @@ impl Ports {
         if self.publishers.len() <= index {
             self.publishers.resize_with(index + 1, || None);
         }
+        // Room for all that can be dirty at once: a busy shard allocates nothing.
+        let open = 1 + self.publishers.iter().flatten().count();
+        self.dirty_publishers.reserve(open);
+        self.dirty_grants.reserve(open * port.grantors.len());
         self.publishers[index] = Some(port);
     }
 
@@ -97,6 +189,7 @@ impl Ports {
         if self.subscribers.len() <= index {
             self.subscribers.resize_with(index + 1, || None);
         }
+        self.dirty_subscribers.reserve(1 + self.subscribers.iter().flatten().count());
         self.subscribers[index] = Some(port);
     }
 
@@ -111,6 +204,31 @@ impl Ports {
         !is_wanted
     }
 
+    /// The core is about to take a frame.
+    #[inline]
+    pub(crate) fn begin(&mut self, publisher: u32, frame: &Frame<'_>) {
+        self.underway = Underway {
+            publisher,
+            channel: frame.channel,
+            sequence: frame.sequence,
+            tag: frame.tag,
+            intended_ns: frame.intended_ns,
+            payload_len: frame.payload.unwrap_or_default().len(),
+            answered: 0,
+        };
+    }
+
+    /// The core has taken its frames.
+    pub(crate) fn end(&mut self) {
+        self.underway = Underway::NONE;
+    }
+
+    /// The frame that the core was taking when it panicked, if it was.
+    pub(crate) fn take_underway(&mut self) -> Option<Underway> {
+        let underway = std::mem::replace(&mut self.underway, Underway::NONE);
+        (underway.publisher != Underway::NONE.publisher).then_some(underway)
+    }
+
     /// Makes visible what this turn brought, then fences once and wakes whoever sleeps.
     pub(crate) fn flush(&mut self) {
         if self.dirty_publishers.is_empty() && self.dirty_subscribers.is_empty() {
@@ -122,9 +240,10 @@ impl Ports {
             if let Some(reports) = &mut port.reports {
                 reports.publish();
             }
-            for grantor in &mut port.grantors {
-                grantor.publish();
-            }
+        }
+        for (publisher, endpoint) in self.dirty_grants.drain(..) {
+            let Some(port) = &mut self.publishers[publisher as usize] else { continue };
+            port.grantors[usize::from(endpoint.0)].publish();
         }
         publication_fence();
         for index in self.dirty_publishers.drain(..) {
@@ -145,8 +264,13 @@ impl Outlet for Ports {
     #[inline]
     fn outcome(&mut self, charge: Charge, report: &Report) {
         let index = charge.publisher.0;
+        #[cfg(test)]
+        assert!(report.tag != TRAP_TAG || report.reason == Reason::Shutdown, "a trap");
+        if report.sequence == self.underway.sequence && index == self.underway.publisher {
+            self.underway.answered |= 1 << report.leg;
+        }
         if let Some(endpoint) = charge.endpoint {
-            self.touched[usize::from(endpoint.0)] = true;
+            self.touched.mark(endpoint);
             if report.outcome == Outcome::Delivered {
                 let shared = &self.shared.endpoints[usize::from(endpoint.0)];
                 shared.delivered(charge.taken_ns, report.intended_ns, report.at_ns);
@@ -155,7 +279,9 @@ impl Outlet for Ports {
         let Some(Some(port)) = self.publishers.get_mut(index as usize) else { return };
         if let Some(endpoint) = charge.endpoint {
             let amount = Amount { messages: 1, bytes: u64::from(charge.bytes) };
-            port.grantors[usize::from(endpoint.0)].give_back(amount);
+            if port.grantors[usize::from(endpoint.0)].give_back(amount) {
+                self.dirty_grants.push((index, endpoint));
+            }
         }
         if let Some(reports) = &mut port.reports {
             let pushed = reports.push(*report);
@@ -205,7 +331,7 @@ impl Outlet for Ports {
             let is_up = state == EndpointState::Connected;
             self.shared.endpoints[usize::from(endpoint.0)].is_up.store(is_up, Ordering::Relaxed);
         }
-        self.touched[usize::from(endpoint.0)] = true;
+        self.touched.mark(endpoint);
         self.changed.push(endpoint);
     }
 }

@@ -14,26 +14,32 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crossbeam::channel::Receiver;
-use ringwire_core::{Core, EndpointId, Frame, Now, PublisherId};
+use ringwire_core::{Charge, ConnectionId, Core, EndpointId, Frame, Now, Outlet, PublisherId};
 use ringwire_shards::clock::Clock;
+use ringwire_shards::credit::Amount;
 use ringwire_shards::host::{Duty, Turn};
 use ringwire_shards::idle::{Idle, IdleAction, IdleStrategy};
 use ringwire_shards::ring::FrameReader;
 use ringwire_shards::wake::Sleeper;
 
 use crate::connection::Connections;
-use crate::ports::{Asked, Ports};
+use crate::ports::{Asked, Ports, PublisherPort};
 use crate::shared::{Command, Phase, ShardShared, Shared};
 
 /// Frames that are taken from one ring in one turn. Enough to fill a send (256 messages of 128 bytes are 32 KiB), few
 /// enough that the other rings, and what was received, wait 20 µs at the most.
-const FRAMES_PER_TURN: usize = 256;
+const FRAMES_PER_RING: usize = 256;
+/// Frames that are taken from all rings in one turn, about 0.1 ms: the rings behind them come first in the next one.
+const FRAMES_PER_TURN: usize = 1_024;
 /// Polls of the core in one turn.
 const POLLS_PER_TURN: usize = 4;
-/// Polls of the core before the end: four receive buffers of the smallest answers.
-const POLLS_AT_END: usize = 256;
+/// Polls of the core before the end: full receive buffers of the smallest answers, on two hundred connections.
+const POLLS_AT_END: usize = 4_096;
 /// Commands that are carried out in one turn: opening thousands of channels must not hold up the messages.
 const COMMANDS_PER_TURN: usize = 64;
+/// While turns find work, the application's threads are told of new counts no more often than this; else in the first
+/// turn that finds none, which is when the shard has time.
+const DESCRIBE_EVERY_NS: u64 = 50_000;
 
 enum Stage {
     Running,
@@ -62,13 +68,18 @@ pub(crate) struct Shard {
     stage: Stage,
     engine: Arc<Shared>,
     shared: Arc<ShardShared>,
+    /// Commands that were taken out of the queue, and those that were carried out.
+    commands_taken: u64,
     commands_done: u64,
+    /// Which ring a turn begins with.
+    first_ring: usize,
     /// The clock's reading of this turn: one a turn.
     turn_ns: u64,
     /// Readiness was judged while lanes were busy: it is judged again.
     is_stale: bool,
-    /// A turn has begun and not ended: if the shard is dropped now, it panicked.
-    in_turn: bool,
+    /// There is something that the application's threads have not been told, and when they are at the latest.
+    is_untold: bool,
+    describe_at_ns: u64,
 }
 
 /// What a shard is made of, prepared where errors can still be answered.
@@ -98,10 +109,13 @@ impl Shard {
             stage: Stage::Running,
             engine: parts.engine,
             shared: parts.shared,
+            commands_taken: 0,
             commands_done: 0,
+            first_ring: 0,
             turn_ns: 0,
             is_stale: false,
-            in_turn: false,
+            is_untold: false,
+            describe_at_ns: 0,
         }
     }
 
@@ -110,13 +124,25 @@ impl Shard {
         Now { mono_ns: now.mono_ns, wall_ns: now.wall_ns }
     }
 
+    /// Runs a turn, or what comes to it. If it panics, the engine has failed and this shard is finished: nothing of a
+    /// defect of ours unwinds into whoever drives it.
+    pub(crate) fn guarded(&mut self, turn: impl FnOnce(&mut Self) -> bool) -> bool {
+        match catch_unwind(AssertUnwindSafe(|| turn(self))) {
+            Ok(worked) => worked,
+            Err(panic) => {
+                self.fail(panic.as_ref());
+                true
+            }
+        }
+    }
+
     /// One turn without parking. Answers whether there was anything to do.
     pub(crate) fn work(&mut self) -> bool {
-        self.in_turn = true;
         let now = self.now();
         self.turn_ns = now.mono_ns;
         let mut worked = self.carry_out(now, COMMANDS_PER_TURN);
         worked |= self.drain(now);
+        worked |= self.connections.send_rest(now, &mut self.core);
         self.send(now);
         worked |= self.connections.receive(now, &mut self.core);
         for _ in 0..POLLS_PER_TURN {
@@ -129,7 +155,10 @@ impl Shard {
         }
         self.send(now);
         self.ports.flush();
-        if worked || self.is_stale || self.ports.subscriptions_changed || !self.ports.changed.is_empty() {
+        self.is_untold |= worked;
+        let has_news = self.is_stale || self.ports.subscriptions_changed || !self.ports.changed.is_empty();
+        if has_news || self.is_untold && (!worked || now.mono_ns >= self.describe_at_ns) {
+            self.describe_at_ns = now.mono_ns + DESCRIBE_EVERY_NS;
             self.describe();
         }
         if let Stage::Flushing { deadline_ns } = self.stage
@@ -137,7 +166,6 @@ impl Shard {
         {
             self.finish(now);
         }
-        self.in_turn = false;
         worked
     }
 
@@ -151,15 +179,25 @@ impl Shard {
 
     /// Carries out up to `limit` things that the application asked for.
     fn carry_out(&mut self, now: Now, limit: usize) -> bool {
+        // Nearly always there is nothing, and a look at the count costs less than a look into the queue.
+        let given = self.shared.commands_given.load(Ordering::Relaxed);
+        if given == self.commands_taken && self.postponed.is_empty() {
+            return false;
+        }
         let mut worked = false;
         for _ in 0..limit {
-            let Some(command) = self.postponed.pop_front().or_else(|| self.commands.try_recv().ok()) else {
-                break;
-            };
+            let command = self.postponed.pop_front().or_else(|| {
+                let command = self.commands.try_recv().ok()?;
+                self.commands_taken += 1;
+                Some(command)
+            });
+            let Some(command) = command else { break };
             worked = true;
             self.commands_done += 1;
             match command {
                 Command::Publisher(port, frames) => {
+                    let Amount { messages, bytes } = credit_of(&port);
+                    self.core.reserve(messages as usize, bytes as usize);
                     self.frames.push((port.id, frames));
                     self.ports.add_publisher(port);
                 }
@@ -168,7 +206,7 @@ impl Shard {
                 Command::Subscribe(subscription) => self.core.subscribe(now, subscription),
                 Command::Unsubscribe(id) => self.core.unsubscribe(now, id),
                 Command::Connect => {
-                    for index in 0..self.ports.touched.len() {
+                    for index in 0..self.shared.endpoints.len() {
                         self.core.open_endpoint(now, EndpointId(index as u16));
                     }
                 }
@@ -177,8 +215,9 @@ impl Shard {
                         *port = None;
                     }
                 }
-                Command::Resolved { connection, addresses } => {
-                    self.connections.resolved(now, connection, addresses, &mut self.core);
+                Command::Resolved { connection, found } => {
+                    let connection = ConnectionId::from_index(connection);
+                    self.connections.answered(now, connection, found, &mut self.core);
                 }
                 Command::Shutdown { deadline_ns } => {
                     // Of two deadlines the earlier one holds.
@@ -193,41 +232,66 @@ impl Shard {
         worked
     }
 
-    /// Takes frames out of the rings, a bounded number of each.
+    /// Takes frames out of the rings, a bounded number of each and of all.
     fn drain(&mut self, now: Now) -> bool {
-        let Self { core, ports, frames, closing, commands, postponed, commands_done, .. } = self;
+        let rings = self.frames.len();
         let mut drained = 0;
         let mut gone = None;
-        for (index, (publisher, reader)) in frames.iter_mut().enumerate() {
-            let read = reader.read(FRAMES_PER_TURN, |bytes| {
-                let Ok(frame) = Frame::decode(bytes) else { return };
-                if !core.knows_channel(frame.channel) {
-                    // The channel was opened before the frame was committed: its command is in the queue.
-                    for command in commands.try_iter() {
-                        if let Command::Channel(channel) = command {
-                            *commands_done += 1;
-                            core.open_channel(now, channel);
-                        } else {
-                            postponed.push_back(command);
-                        }
-                    }
-                }
-                if core.knows_channel(frame.channel) {
-                    core.publish(now, PublisherId(*publisher), &frame, ports);
-                }
-            });
+        for offset in 0..rings {
+            let index = (self.first_ring + offset) % rings;
+            let read = self.drain_ring(now, index);
             drained += read;
-            if read == 0 && reader.is_abandoned() && reader.is_empty() {
+            let (_, ring) = &self.frames[index];
+            if read == 0 && ring.is_abandoned() && ring.is_empty() {
                 gone = Some(index);
+            }
+            if drained >= FRAMES_PER_TURN {
+                self.first_ring = index + 1;
+                break;
             }
         }
         if let Some(index) = gone {
-            closing.push(frames.swap_remove(index).0);
+            self.closing.push(self.frames.swap_remove(index).0);
         }
-        if !closing.is_empty() {
-            closing.retain(|publisher| !ports.forget_closed(*publisher));
+        if !self.closing.is_empty() {
+            let Self { core, ports, closing, .. } = self;
+            closing.retain(|publisher| {
+                let credit = ports.publishers[*publisher as usize].as_ref().map(|port| credit_of(port));
+                let is_forgotten = ports.forget_closed(*publisher);
+                if let Some(Amount { messages, bytes }) = credit.filter(|_| is_forgotten) {
+                    core.release(messages as usize, bytes as usize);
+                }
+                !is_forgotten
+            });
         }
         drained > 0
+    }
+
+    fn drain_ring(&mut self, now: Now, index: usize) -> usize {
+        let Self { core, ports, frames, commands, postponed, commands_taken, commands_done, .. } = self;
+        let (publisher, ring) = &mut frames[index];
+        let publisher = *publisher;
+        let read = ring.read(FRAMES_PER_RING, |bytes| {
+            let Ok(frame) = Frame::decode(bytes) else { return };
+            if !core.knows_channel(frame.channel) {
+                // The channel was opened before the frame was committed: its command is in the queue.
+                for command in commands.try_iter() {
+                    *commands_taken += 1;
+                    if let Command::Channel(channel) = command {
+                        *commands_done += 1;
+                        core.open_channel(now, channel);
+                    } else {
+                        postponed.push_back(command);
+                    }
+                }
+            }
+            if core.knows_channel(frame.channel) {
+                ports.begin(publisher, &frame);
+                core.publish(now, PublisherId(publisher), &frame, ports);
+            }
+        });
+        ports.end();
+        read
     }
 
     fn send(&mut self, now: Now) {
@@ -242,7 +306,7 @@ impl Shard {
         for asked in asked.drain(..) {
             match asked {
                 Asked::Connect(connection) => self.connections.open(now, connection, &mut self.core),
-                Asked::Close(connection) => self.connections.close(connection),
+                Asked::Close(connection) => self.connections.close(now, connection),
             }
         }
         // Keeps the list's storage.
@@ -251,13 +315,14 @@ impl Shard {
 
     /// Tells the application's threads how things stand.
     fn describe(&mut self) {
-        for index in 0..self.ports.touched.len() {
-            let has_moved = std::mem::take(&mut self.connections.moved[index]);
-            if std::mem::take(&mut self.ports.touched[index]) || has_moved {
-                let endpoint = EndpointId(index as u16);
-                let oldest_ns = self.core.oldest_ns(endpoint);
-                self.shared.endpoints[index].set_counters(&self.core.counters(endpoint), oldest_ns);
-            }
+        self.is_untold = false;
+        while let Some(endpoint) = self.connections.moved.take() {
+            self.ports.touched.mark(endpoint);
+        }
+        while let Some(endpoint) = self.ports.touched.take() {
+            let oldest_ns = self.core.oldest_ns(endpoint);
+            let shared = &self.shared.endpoints[usize::from(endpoint.0)];
+            shared.set_counters(&self.core.counters(endpoint), oldest_ns);
         }
         self.shared.bus.set_counters(&self.core.bus_counters(), None);
         let has_changed = self.ports.subscriptions_changed || !self.ports.changed.is_empty();
@@ -292,6 +357,9 @@ impl Shard {
 
     /// Asks publishers and the control side to ring. Answers `false` if there is something to do at once.
     pub(crate) fn arm(&mut self) -> bool {
+        if self.is_untold {
+            self.describe();
+        }
         self.sleeper.drain();
         self.sleeper.arm();
         let is_idle = self.ports.changed.is_empty()
@@ -345,12 +413,11 @@ impl Shard {
     }
 
     fn expire(&mut self, now: Now) {
-        let endpoints = 0..self.ports.touched.len() as u16;
+        let endpoints = 0..self.shared.endpoints.len() as u16;
         let left: u64 = endpoints.map(|index| self.core.counters(EndpointId(index)).in_flight).sum();
         self.engine.expired.fetch_add(left, Ordering::AcqRel);
         self.core.expire(now, &mut self.ports);
         self.obey(now);
-        self.ports.touched.fill(true);
         self.ports.flush();
         self.describe();
     }
@@ -397,40 +464,62 @@ impl Shard {
         }
         // A core that panicked may panic again: then what it held stays without an outcome, and nothing else does.
         let _ = catch_unwind(AssertUnwindSafe(|| self.expire(now)));
+        self.answer_underway(now);
         self.hand_over();
     }
+
+    /// Answers for the frame that the core was taking when it panicked, where that has not had its outcome: whatever
+    /// became of it, its bytes were to be sent after this.
+    fn answer_underway(&mut self, now: Now) {
+        let Some(underway) = self.ports.take_underway() else { return };
+        let channel = self.engine.registry().channels.get(underway.channel as usize).cloned();
+        let Some(channel) = channel else { return };
+        for (index, leg) in (0_u8..).zip(&channel.legs).filter(|(index, _)| !underway.is_answered(*index)) {
+            let charge = Charge {
+                publisher: PublisherId(underway.publisher),
+                endpoint: leg.endpoint(),
+                bytes: leg.cost(underway.payload_len),
+                taken_ns: now.mono_ns,
+            };
+            self.ports.outcome(charge, &underway.not_sent(now.mono_ns, index));
+        }
+        self.ports.flush();
+    }
+}
+
+/// What a publisher may have outstanding at each endpoint.
+fn credit_of(port: &PublisherPort) -> Amount {
+    port.grantors.first().map(|grantor| grantor.capacity()).unwrap_or_default()
 }
 
 impl Duty for Shard {
     fn turn(&mut self) -> Turn {
-        let worked = self.work();
-        if self.is_finished() {
-            return Turn::Finished;
-        }
-        if self.idle.decide(self.turn_ns, worked) == IdleAction::Park {
-            self.park();
-        }
-        Turn::Continue
+        self.guarded(|shard| {
+            let worked = shard.work();
+            if !shard.is_finished() && shard.idle.decide(shard.turn_ns, worked) == IdleAction::Park {
+                shard.park();
+            }
+            worked
+        });
+        if self.is_finished() { Turn::Finished } else { Turn::Continue }
     }
 }
 
 impl Drop for Shard {
-    /// A shard that is dropped before it finished has panicked, or was dropped by the application that drove it: what
-    /// it held is answered for all the same.
+    /// A shard that is dropped before it finished was dropped by the application that drove it: what it held is
+    /// answered for all the same.
     fn drop(&mut self) {
         if self.is_finished() {
             return;
         }
-        let now = self.now();
-        if self.in_turn {
-            self.engine.set_phase(Phase::Failed);
-            self.salvage(now);
-        } else {
-            self.engine.set_phase(Phase::Closed);
-            if catch_unwind(AssertUnwindSafe(|| self.finish(now))).is_err() {
-                self.engine.set_phase(Phase::Failed);
-                self.salvage(now);
-            }
-        }
+        self.engine.set_phase(Phase::Closed);
+        self.guarded(|shard| {
+            let now = shard.now();
+            shard.finish(now);
+            true
+        });
     }
 }
+
+#[cfg(test)]
+mod tests;

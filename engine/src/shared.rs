@@ -13,13 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crossbeam::channel::Sender;
 use crossbeam::utils::CachePadded;
 use ringwire_core::{Channel as CoreChannel, Subscription};
-use ringwire_shards::net::Address;
 use ringwire_shards::ring::FrameReader;
 use ringwire_shards::wake::Waker;
 
 use crate::channel::Opened;
 use crate::config::Config;
 use crate::ports::{PublisherPort, SubscriberPort};
+use crate::resolver::Found;
 use crate::status::EndpointShared;
 
 /// What a shard is told.
@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// The addresses of an endpoint, or why there are none: the answer to a [`crate::resolver::Request`].
     Resolved {
         connection: usize,
-        addresses: Result<Vec<Address>, String>,
+        found: Found,
     },
     /// Flush, then end; at this monotonic time at the latest.
     Shutdown {

@@ -175,10 +175,13 @@ pub struct Grantor {
 }
 
 impl Grantor {
-    /// Notes that `amount` came back. The account sees it after [`publish`](Self::publish).
+    /// Notes that `amount` came back. The account sees it after [`publish`](Self::publish). Answers whether it is the
+    /// first since then: whoever has many grantors keeps a list of those that have something to publish.
     #[inline]
-    pub fn give_back(&mut self, amount: Amount) {
+    pub fn give_back(&mut self, amount: Amount) -> bool {
+        let is_first = self.published == self.returned;
         self.returned = self.returned.plus(amount);
+        is_first
     }
 
     /// Shows the account what came back since the last call, and returns whether that was anything: then

@@ -68,6 +68,13 @@ impl Events {
     pub fn iter(&self) -> impl Iterator<Item = Ready> + '_ {
         self.ready.iter().copied()
     }
+
+    /// One of the things that the last wait found, in its order: for a loop that handles a few at a time.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Ready> {
+        self.ready.get(index).copied()
+    }
 }
 
 impl Ready {

@@ -1,0 +1,115 @@
+//! The addresses of one connection's host name: which is tried first, and an answer that came too late.
+
+use std::collections::VecDeque;
+
+use ringwire_core::SECOND_NS;
+use ringwire_shards::net::Address;
+
+use crate::resolver::Found;
+
+/// An answer that nobody waited for any more serves the next attempt if it is no older. Without this, a name service
+/// that is slower than the connect timeout would never be of use; and the delay between two attempts is shorter.
+const FRESH_NS: u64 = SECOND_NS;
+/// A connection that ended sooner was of no use, and its address goes behind the others: it was a replica, or the
+/// server closes what it accepts. So was one over which nothing came, however long it stood.
+const USEFUL_NS: u64 = SECOND_NS;
+
+#[derive(Debug, Default)]
+pub(crate) struct Addresses {
+    /// A look-up is under way, perhaps for an attempt that was given up since.
+    pub(crate) is_asked: bool,
+    /// An answer that found nobody waiting, and when it came.
+    late: Option<(u64, Found)>,
+    /// Addresses that were of no use when they were tried last, the most recent one at the end. Only such as the last
+    /// answer had.
+    useless: Vec<Address>,
+    /// What is tried now, or connected.
+    current: Option<Address>,
+}
+
+impl Addresses {
+    /// An answer came that nobody waits for.
+    pub(crate) fn keep(&mut self, now_ns: u64, found: Found) {
+        self.late = Some((now_ns, found));
+    }
+
+    /// The answer that was kept, if it is fresh enough. It is used once.
+    pub(crate) fn take_fresh(&mut self, now_ns: u64) -> Option<Found> {
+        let (came_ns, found) = self.late.take()?;
+        (now_ns.saturating_sub(came_ns) <= FRESH_NS).then_some(found)
+    }
+
+    /// The order in which a new attempt tries them: as the name service has them, but what was of no use comes last,
+    /// the most recent failure at the very end. So each has its turn, whatever order the next answer has.
+    pub(crate) fn in_order(&mut self, mut found: Vec<Address>) -> VecDeque<Address> {
+        self.useless.retain(|address| found.contains(address));
+        found.sort_by_key(|address| self.useless.iter().position(|it| it == address).map_or(0, |at| at + 1));
+        found.into()
+    }
+
+    pub(crate) fn tries(&mut self, address: Address) {
+        self.current = Some(address);
+    }
+
+    /// What was tried gave no answer in time.
+    pub(crate) fn timed_out(&mut self) {
+        if let Some(address) = self.current.take() {
+            self.useless.retain(|it| *it != address);
+            self.useless.push(address);
+        }
+    }
+
+    /// The connection ended that was of use for so long.
+    pub(crate) fn ended(&mut self, lasted_ns: u64) {
+        if lasted_ns < USEFUL_NS {
+            self.timed_out();
+        } else if let Some(address) = self.current.take() {
+            self.useless.retain(|it| *it != address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(port: u16) -> Address {
+        Address::Tcp(([127, 0, 0, 1], port).into())
+    }
+
+    #[test]
+    fn each_address_has_its_turn_whatever_order_the_answers_have() {
+        let mut addresses = Addresses::default();
+        let mut first = |answer: &[u16], lasted_ns: Option<u64>| {
+            let order = addresses.in_order(answer.iter().copied().map(address).collect());
+            assert_eq!(order.len(), answer.len());
+            addresses.tries(order[0].clone());
+            match lasted_ns {
+                None => addresses.timed_out(),
+                Some(lasted_ns) => addresses.ended(lasted_ns),
+            }
+            match &order[0] {
+                Address::Tcp(address) => address.port(),
+                Address::Unix(path) => panic!("{}", path.display()),
+            }
+        };
+        assert_eq!(first(&[1, 2, 3], None), 1);
+        assert_eq!(first(&[1, 2, 3], None), 2, "the first was of no use");
+        assert_eq!(first(&[2, 1, 3], Some(0)), 3);
+        assert_eq!(first(&[3, 2, 1], Some(USEFUL_NS)), 1, "all were of no use: the one that failed first");
+        assert_eq!(first(&[3, 2, 1], Some(USEFUL_NS)), 1, "it was of use since");
+        assert_eq!(first(&[3, 2], None), 2, "the one that failed before the other");
+        assert_eq!(first(&[3, 4], Some(USEFUL_NS)), 4, "a new one is tried before those that failed");
+        assert_eq!(first(&[2], None), 2, "there is no other");
+    }
+
+    #[test]
+    fn a_late_answer_serves_once_and_only_while_it_is_fresh() {
+        let mut addresses = Addresses::default();
+        addresses.keep(5, Err("no such name".to_owned()));
+        assert_eq!(addresses.take_fresh(5 + FRESH_NS), Some(Err("no such name".to_owned())));
+        assert_eq!(addresses.take_fresh(5), None);
+        addresses.keep(5, Ok(vec![address(1)]));
+        assert_eq!(addresses.take_fresh(6 + FRESH_NS), None);
+    }
+}
