@@ -210,10 +210,15 @@ impl Ledger {
         Duration::from_nanos(all.get(index).copied().unwrap_or(0))
     }
 
-    /// When the first message was delivered that was accepted at `since_ns` or later.
-    pub(crate) fn first_delivery_ns(&self, since_ns: u64) -> Option<u64> {
-        let later = self.entries.iter().filter(|entry| entry.accepted_ns >= since_ns);
-        later.filter(|entry| entry.verdict == Some(Outcome::Delivered)).map(|entry| entry.settled_ns).min()
+    /// When the first message was delivered, at `since_ns` or later, of those that were accepted at
+    /// `accepted_since_ns` or later.
+    pub(crate) fn first_delivery_ns(&self, accepted_since_ns: u64, since_ns: u64) -> Option<u64> {
+        let delivered = self.entries.iter().filter(|entry| {
+            entry.verdict == Some(Outcome::Delivered)
+                && entry.accepted_ns >= accepted_since_ns
+                && entry.settled_ns >= since_ns
+        });
+        delivered.map(|entry| entry.settled_ns).min()
     }
 
     /// Messages that were delivered from `since_ns` to `until_ns`.
