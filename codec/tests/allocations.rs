@@ -1,8 +1,14 @@
-//! Nothing is allocated per frame, nor for a size that a peer declares: counted by the allocator itself.
+//! Nothing is allocated per frame or record, nor for a size that a peer declares: counted by the allocator itself.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use ringwire_codec::kafka::{
+    ApiVersionsRequest, BatchLimits, Compression, Compressors, Header, Headers, Inflater, List,
+    MetadataRequest, MetadataRequestTopic, OpenBatch, PartitionProduceResponse, ProduceEncoder,
+    ProduceRequest, ProduceResponse, Producer, Record, RecordBatch, RequestHeader, TopicProduceResponse,
+    decode_response, encode_request, encode_response,
+};
 use ringwire_codec::resp::{
     CommandPrefix, DecodeErrorKind, Decoder, FrameReader, Limits, ReplyEncoder, Token, Version, command,
     encode, glob_match,
@@ -167,4 +173,95 @@ fn a_prefix_grows_the_buffer_once() {
 #[test]
 fn matching_patterns() {
     assert_eq!(allocations(|| assert!(glob_match(b"quotes.*.[a-z]?SD", b"quotes.fx.xUSD"))), 0);
+}
+
+/// Record batches of every codec, filled, compressed, frozen and sent, again and again in the same memory.
+#[test]
+fn record_batches() {
+    let compressions = [
+        Compression::None,
+        Compression::Gzip(6),
+        Compression::Snappy,
+        Compression::Lz4,
+        Compression::Zstd(3),
+    ];
+    for compression in compressions {
+        let mut compressors = Compressors::new();
+        let mut batch = OpenBatch::new(BatchLimits::default(), compression);
+        let mut request = Vec::new();
+        let mut spare = Vec::new();
+        let mut round = |round: i64| {
+            let headers = [Header { key: b"h", value: Some(b"v") }];
+            let mut timestamp = round;
+            while batch.plain_len() < 200_000 {
+                timestamp += 1;
+                let value = [timestamp as u8; 100];
+                let headers = Headers::new(&headers[..timestamp as usize % 2]);
+                let record = Record { timestamp, key: Some(b"key"), value: Some(&value), headers };
+                batch.push(&record).expect("room");
+                batch.step(&mut compressors);
+            }
+            let producer = Producer { id: 1, epoch: 0, sequence: 0, transactional: false };
+            let frozen = batch.freeze(producer, &mut compressors, std::mem::take(&mut spare));
+            request.clear();
+            let header = RequestHeader { version: 12, correlation_id: 1, client_id: Some("me") };
+            let mut encoder = ProduceEncoder::begin(&mut request, &header, &ProduceRequest::default(), 1)
+                .expect("a request");
+            encoder.topic("quotes", [0; 16], 1).expect("a topic");
+            encoder.partition(0, frozen.bytes()).expect("a partition");
+            encoder.finish().expect("a request");
+            spare = frozen.into_buffer();
+        };
+        (0..3).for_each(&mut round);
+        assert_eq!(allocations(|| (3..8).for_each(&mut round)), 0, "{compression:?}");
+    }
+}
+
+#[test]
+fn kafka_messages() {
+    let partitions = [PartitionProduceResponse::default(); 20];
+    let topics = [TopicProduceResponse {
+        name: "quotes",
+        topic_id: [1; 16],
+        partition_responses: List::new(&partitions),
+    }; 5];
+    let response = ProduceResponse { responses: List::new(&topics), ..ProduceResponse::default() };
+    let topics = [MetadataRequestTopic::named("quotes")];
+    let metadata = MetadataRequest { topics: Some(List::new(&topics)), ..MetadataRequest::default() };
+    let mut out = Vec::with_capacity(1 << 16);
+    let count = allocations(|| {
+        for version in 3..=13 {
+            out.clear();
+            encode_response::<ProduceRequest<'_>>(&mut out, version, 1, &response).expect("a response");
+            let decoded = decode_response::<ProduceRequest<'_>>(version, &out[4..]).expect("a response");
+            let seen = decoded.responses.iter().flat_map(|topic| topic.partition_responses.iter()).count();
+            assert_eq!(seen, 100);
+            let header = RequestHeader { version, correlation_id: 1, client_id: None };
+            encode_request(&mut out, &header, &metadata).expect("a request");
+        }
+        // A count of 2^31 - 1 messages.
+        let hostile = [0, 0, 0, 1, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0];
+        assert!(decode_response::<ApiVersionsRequest<'_>>(0, &hostile).is_err());
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn reading_records() {
+    let mut batch = OpenBatch::new(BatchLimits::default(), Compression::Zstd(3));
+    let headers = [Header { key: b"h", value: Some(b"v") }];
+    for timestamp in 0..1000 {
+        let record = Record { timestamp, key: None, value: Some(&[7; 100]), headers: Headers::new(&headers) };
+        batch.push(&record).expect("room");
+    }
+    let frozen = batch.freeze(Producer::NONE, &mut Compressors::new(), Vec::new());
+    let (mut inflater, mut scratch) = (Inflater::default(), Vec::new());
+    let mut round = || {
+        let (batch, _) = RecordBatch::read(frozen.bytes()).expect("a batch");
+        let records = batch.records(&mut inflater, &mut scratch).expect("records");
+        let headers: usize = records.map(|read| read.expect("a record").record.headers.iter().count()).sum();
+        assert_eq!(headers, 1000);
+    };
+    round();
+    assert_eq!(allocations(round), 0);
 }

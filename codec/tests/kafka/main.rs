@@ -1,7 +1,9 @@
 //! The Kafka codec from the outside; one module per question.
 
 mod api;
+mod fuzz;
 mod golden;
+mod hostile;
 mod inflate;
 mod oracle;
 mod oracle_produce;
@@ -9,4 +11,5 @@ mod partition;
 mod random;
 mod records;
 mod records_oracle;
+mod samples;
 mod wire;

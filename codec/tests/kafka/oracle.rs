@@ -348,13 +348,13 @@ fn metadata_response() {
     };
     check_response::<theirs::MetadataRequest, Metadata>(make, |their, our| {
         assert_eq!(their.throttle_time_ms, our.throttle_time_ms);
-        assert_eq!(their.cluster_id.as_ref().map(|id| id.as_str()), our.cluster_id);
+        assert_eq!(their.cluster_id.as_ref().map(StrBytes::as_str), our.cluster_id);
         assert_eq!(their.controller_id.0, our.controller_id);
         assert_eq!(their.cluster_authorized_operations, our.cluster_authorized_operations);
         assert_eq!(their.error_code, our.error_code.0);
         same_list(&their.brokers, &our.brokers, |their, our| {
             assert_eq!((their.node_id.0, their.host.as_str(), their.port), (our.node_id, our.host, our.port));
-            assert_eq!(their.rack.as_ref().map(|rack| rack.as_str()), our.rack);
+            assert_eq!(their.rack.as_ref().map(StrBytes::as_str), our.rack);
         });
         same_list(&their.topics, &our.topics, |their, our| {
             assert_eq!(their.error_code, our.error_code.0);
@@ -444,7 +444,7 @@ fn create_topics_request() {
                 });
                 same_list(&their.configs, &our.configs, |their, our| {
                     assert_eq!(their.name.as_str(), our.name);
-                    assert_eq!(their.value.as_ref().map(|value| value.as_str()), our.value);
+                    assert_eq!(their.value.as_ref().map(StrBytes::as_str), our.value);
                 });
             });
         },
@@ -492,7 +492,7 @@ fn create_topics_response() {
                 assert_eq!(their.name.0.as_str(), our.name);
                 assert_eq!(their.topic_id.as_bytes(), &our.topic_id);
                 assert_eq!(their.error_code, our.error_code.0);
-                assert_eq!(their.error_message.as_ref().map(|message| message.as_str()), our.error_message);
+                assert_eq!(their.error_message.as_ref().map(StrBytes::as_str), our.error_message);
                 assert_eq!(their.topic_config_error_code, our.topic_config_error_code.0);
                 assert_eq!(their.num_partitions, our.num_partitions);
                 assert_eq!(their.replication_factor, our.replication_factor);
@@ -501,7 +501,7 @@ fn create_topics_response() {
                     (their.configs.clone().unwrap_or_default(), our.configs.unwrap_or_default());
                 same_list(&their, &our, |their, our| {
                     assert_eq!(their.name.as_str(), our.name);
-                    assert_eq!(their.value.as_ref().map(|value| value.as_str()), our.value);
+                    assert_eq!(their.value.as_ref().map(StrBytes::as_str), our.value);
                     let flags = (our.read_only, our.config_source, our.is_sensitive);
                     assert_eq!((their.read_only, their.config_source, their.is_sensitive), flags);
                 });

@@ -5,6 +5,7 @@ use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
 use kafka_protocol::messages::{self as theirs, BrokerId, TopicName};
+use kafka_protocol::protocol::StrBytes;
 use ringwire_codec::kafka as ours;
 use ringwire_codec::kafka::{ProduceEncoder, RequestHeader, encode_request};
 
@@ -101,7 +102,7 @@ fn produce_response() {
         assert_eq!(their.throttle_time_ms, our.throttle_time_ms);
         same_list(&their.node_endpoints, &our.node_endpoints, |their, our| {
             assert_eq!((their.node_id.0, their.host.as_str(), their.port), (our.node_id, our.host, our.port));
-            assert_eq!(their.rack.as_ref().map(|rack| rack.as_str()), our.rack);
+            assert_eq!(their.rack.as_ref().map(StrBytes::as_str), our.rack);
         });
         same_list(&their.responses, &our.responses, |their, our| {
             assert_eq!(their.name.0.as_str(), our.name);
@@ -111,12 +112,12 @@ fn produce_response() {
                 assert_eq!(their.base_offset, our.base_offset);
                 assert_eq!(their.log_append_time_ms, our.log_append_time_ms);
                 assert_eq!(their.log_start_offset, our.log_start_offset);
-                assert_eq!(their.error_message.as_ref().map(|text| text.as_str()), our.error_message);
+                assert_eq!(their.error_message.as_ref().map(StrBytes::as_str), our.error_message);
                 let hint = (our.current_leader.leader_id, our.current_leader.leader_epoch);
                 assert_eq!((their.current_leader.leader_id.0, their.current_leader.leader_epoch), hint);
                 same_list(&their.record_errors, &our.record_errors, |their, our| {
                     assert_eq!(their.batch_index, our.batch_index);
-                    let message = their.batch_index_error_message.as_ref().map(|text| text.as_str());
+                    let message = their.batch_index_error_message.as_ref().map(StrBytes::as_str);
                     assert_eq!(message, our.batch_index_error_message);
                 });
             });

@@ -179,18 +179,18 @@ impl OpenBatch {
         // Wraps where Java's does: the reader adds it back the same way.
         let timestamp_delta = record.timestamp.wrapping_sub(base);
         let body_len = record.body_len(timestamp_delta, self.count);
-        let record_len = framed_len(body_len);
-        let len = self.plain_len() + record_len;
+        let len = self.plain_len() + framed_len(body_len);
         if len > self.limits.bytes || self.count >= self.limits.records || self.closed {
-            self.judge(record_len)?;
+            self.judge(record)?;
         }
         Ok((body_len, timestamp_delta))
     }
 
-    /// The record does not simply fit: an empty batch takes it all the same, if any batch may.
+    /// The record does not simply fit: an empty batch takes it all the same, if any batch may. There its deltas
+    /// are zero, and it is shorter.
     #[cold]
-    fn judge(&self, record_len: usize) -> Result<(), PushError> {
-        let (len, max) = (HEADER_LEN + record_len, self.limits.bytes_max);
+    fn judge(&self, record: &Record<'_>) -> Result<(), PushError> {
+        let (len, max) = (HEADER_LEN + framed_len(record.body_len(0, 0)), self.limits.bytes_max);
         if len > max {
             Err(PushError::TooLarge { len, max })
         } else if self.count > 0 || self.closed {
