@@ -1,5 +1,7 @@
 //! The long texts of `--help`, of the completions and of the manual pages.
 
+pub(crate) const SHORT: &str = "Hands messages to Redis through rings, and says exactly what became of each";
+
 pub(crate) const ABOUT: &str = "\
 Hands messages to Redis through rings, and says exactly what became of each.
 

@@ -33,7 +33,7 @@ pub(crate) use status::Status;
 pub(crate) use subscribe::{Pattern, Subscribe};
 
 #[derive(Parser)]
-#[command(name = "ringwire", version, about = help::ABOUT, after_help = help::EXAMPLES)]
+#[command(name = "ringwire", version, about = help::SHORT, long_about = help::ABOUT, after_help = help::EXAMPLES)]
 #[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
 struct RawCommand {
     #[command(subcommand)]
