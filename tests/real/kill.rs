@@ -31,8 +31,9 @@ const MESSAGES_PER_LIFE: u64 = 3_000;
 const STANDSTILL_EVERY: usize = 4;
 /// Messages that a server which stands still is sent.
 const MESSAGES_INTO_SILENCE: u64 = 200;
-/// Room for seconds of messages: a machine however busy drops none, and gaps are those of the kills alone.
-const ENGINE: &str = "[engine]\nsubscriber_ring_bytes = 67108864\n";
+/// Room for seconds of messages: a machine however busy drops none, and gaps are those of the kills alone. The credit
+/// lasts for longer than a server is away, and a server that is kept from its work has no longer a queue to work off.
+const ENGINE: &str = "[engine]\nsubscriber_ring_bytes = 67108864\ncredit_messages = 4096\n";
 /// What the way back may take at most, on a machine however busy; the printed figures say what it does take.
 const WAY_BACK_MAX: Duration = Duration::from_secs(5);
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ringwire::{Channel, Config, Engine, Event, Outcome, Publisher, Refusal, Reports, Subscriber};
 
 /// Longer than anything here takes, on a slow machine, under strace.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 const CHANNEL: &str = "fx.eurusd";
 /// A quote with its times, as a feed handler packs it.
 pub(crate) const PAYLOAD: [u8; 128] = [0x2a; 128];
