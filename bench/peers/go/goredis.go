@@ -38,6 +38,8 @@ func newGoRedis(p *plan) (client, error) {
 	if p.throughput {
 		options.MaxFlushDelay = autoFlushDelay
 	}
+	// Half-duplex holds each batch until the one before it is answered: an open loop would wait.
+	options.FullDuplex = g.isFullDuplex()
 	auto, err := g.client.AsyncAutoPipelineWithOptions(options)
 	if err != nil {
 		return nil, err
@@ -50,6 +52,8 @@ func newGoRedis(p *plan) (client, error) {
 	return g, g.client.Ping(context.Background()).Err()
 }
 
+func (g *goRedis) isFullDuplex() bool { return g.plan.mode == "ack" && !g.plan.throughput }
+
 func (g *goRedis) version() string { return version("github.com/redis/go-redis/v9") }
 
 func (g *goRedis) settings() []string {
@@ -60,6 +64,9 @@ func (g *goRedis) settings() []string {
 		return []string{"PubSub.ReceiveTimeout"}
 	}
 	settings := []string{"AsyncAutoPipeline", "one ordered stream"}
+	if g.isFullDuplex() {
+		settings = append(settings, "FullDuplex")
+	}
 	if g.plan.throughput {
 		settings = append(settings, "MaxFlushDelay "+autoFlushDelay.String())
 	}

@@ -55,8 +55,8 @@ func run() error {
 	processors := runtime.GOMAXPROCS(0)
 	if p.mode == "ack" {
 		// The pacer sleeps in the kernel and keeps its processor meanwhile: the others get as many as without it.
-		processors = runtime.GOMAXPROCS(processors + 1)
-		processors = runtime.GOMAXPROCS(0)
+		processors++
+		runtime.GOMAXPROCS(processors)
 	}
 	go watch(noProgress, func() {
 		fmt.Fprintf(os.Stderr, "no progress for %v: gave up\n", noProgress)
