@@ -190,11 +190,8 @@ impl Places {
     fn of_variable(&self, variable: &str) -> Result<Option<Target>, ConfigError> {
         let full = format!("{PREFIX}{variable}");
         let unknown = |hint: Option<String>| {
-            let names = self.variables(variable);
-            let hint = match hint {
-                Some(hint) => format!("; {hint}"),
-                None => suggestion(&full, names.iter().map(String::as_str)),
-            };
+            let hint = hint.or_else(|| self.meant(&full).map(|it| format!("did you mean `{it}`?")));
+            let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
             ConfigError::new(&full, "", &format!("no such setting{hint}"))
         };
         let target = match levels(variable) {
@@ -221,9 +218,25 @@ impl Places {
         target.map(Some).ok_or_else(|| unknown(None))
     }
 
-    /// All variables that there could be, to find the one that was meant.
+    /// The variable that `given` is most like, or else the one whose setting is most like its end.
+    fn meant(&self, given: &str) -> Option<String> {
+        let names = self.variables(given);
+        let end = |name: &str| {
+            let name = name.strip_prefix(PREFIX).unwrap_or(name);
+            name.rsplit(LEVEL).next().unwrap_or_default().to_owned()
+        };
+        if let Some(name) = nearest(given, names.iter().map(String::as_str)) {
+            return Some(name.to_owned());
+        }
+        let ends: Vec<String> = names.iter().map(|name| end(name)).collect();
+        let found = nearest(&end(given), ends.iter().map(String::as_str))?.to_owned();
+        names.into_iter().find(|name| end(name) == found)
+    }
+
+    /// All variables that there could be, to find the one that was meant by `given`.
     fn variables(&self, given: &str) -> Vec<String> {
         let mut all: Vec<String> = ENGINE.iter().map(|setting| variable(&["engine", setting.name])).collect();
+        let given = given.strip_prefix(PREFIX).unwrap_or(given);
         let route =
             levels(given).filter(|(section, ..)| *section == "ROUTE").map_or("0", |(_, number, _)| number);
         all.extend(ROUTE.iter().map(|setting| variable(&["route", route, setting.name])));

@@ -1,5 +1,5 @@
-//! What an engine is made of: endpoints, routes and how its shards run. From a builder ([`Config`]), or from a file, the
-//! environment and the command line ([`Settings`]); checked once.
+//! What an engine is made of: endpoints, routes and how its shards run. From a builder ([`Config`]), or from a
+//! file, the environment and the command line ([`Settings`]); checked once.
 
 mod address;
 mod build;

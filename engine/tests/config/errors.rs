@@ -82,6 +82,14 @@ fn unknown_names() {
         &[],
         "environment: RINGWIRE_ENDPOINT__A_B__URI: no such setting; did you mean `RINGWIRE_ENDPOINT__A_B__URL`?",
     );
+    for (given, meant) in [
+        ("RINGWIRE_IDEL", "RINGWIRE_ENGINE__IDLE"),
+        ("RINGWIRE_REPLY_TIMEOUT_MS", "RINGWIRE_ENDPOINT__MAIN__REPLY_TIMEOUT_MS"),
+        ("RINGWIRE_ROUTE__0__WHEN", "RINGWIRE_ROUTE__0__WHEN_DOWN"),
+    ] {
+        let expected = format!("environment: {given}: no such setting; did you mean `{meant}`?");
+        check(&[(given, "")], &[], &expected);
+    }
     check(&[("RINGWIRE_", "")], &[], "environment: RINGWIRE_: no such setting");
     check(&[], &["engine.idel=1"], "--set: engine.idel: no such setting; did you mean `engine.idle`?");
     check(&[], &["idle=1"], "--set: idle: no such setting; did you mean `engine.idle`?");
