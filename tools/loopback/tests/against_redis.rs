@@ -3,7 +3,9 @@
 //! These tests start `redis-server` (or `valkey-server`) from PATH themselves, on a free loopback port with a folder
 //! of its own. With Redis 7.0, whose words the embedded server speaks, they want equal bytes. Other versions from 6.2
 //! on differ in the texts of their errors, and in some commands: with those, errors are compared by their codes,
-//! `HELLO` without the server's name and version, and what versions do differently is left out.
+//! `HELLO` without the server's name and version, and what versions do differently is left out: lines of the
+//! conversations (marked there), `HELLO`, `AUTH`, `CLIENT` and `SET` with options in random sessions, zero bytes in
+//! inline commands, damaged sessions, and where messages to oneself stand among replies.
 
 mod conversation;
 mod tcp_world;
@@ -16,8 +18,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use conversation::text::without_version;
 use conversation::{Conversation, Setup};
-use ringwire_codec::resp::command;
+use ringwire_codec::resp::{FrameReader, Limits, Token, command};
 use ringwire_loopback::redis::{Options, Server};
 use tcp_world::{DEADLINE, Host, TcpWorld, ask};
 
@@ -102,8 +105,8 @@ impl RealRedis {
         let addr = self.addr;
         for setting in [
             &["DEBUG", "POPULATE", "2000"][..],
-            &["CONFIG", "SET", "key-load-delay", "1000"],
             &["CONFIG", "SET", "loading-process-events-interval-bytes", "1024"],
+            &["CONFIG", "SET", "key-load-delay", "1000"],
         ] {
             assert_eq!(ask(addr, &[setting]), "OK", "{setting:?}");
         }
@@ -245,10 +248,17 @@ fn tell(stream: &mut TcpStream, words: &[&str]) -> String {
 
 #[test]
 fn conversations_are_those_of_a_real_redis() {
-    for conversation in Conversation::all() {
-        let redis = RealRedis::start(&conversation.setup);
-        conversation.play(&mut TcpWorld::new(redis));
-    }
+    let version = Version::on_path();
+    let differs = |conversation: &Conversation| {
+        if conversation.name == "loading" && !version.at_least(7, 0) {
+            println!("not compared: before 7.0 a small data set cannot be loaded slowly");
+            return false;
+        }
+        let play = || conversation.play(&mut TcpWorld::new(RealRedis::start(&conversation.setup)));
+        std::panic::catch_unwind(play).is_err()
+    };
+    let differ: Vec<_> = Conversation::all().into_iter().filter(differs).map(|it| it.name).collect();
+    assert!(differ.is_empty(), "{differ:?} go otherwise");
 }
 
 /// The real server and the state machine, fed the same bytes.
@@ -274,9 +284,13 @@ impl Both {
 
         let client = self.server.accept(0, "127.0.0.1:50000");
         self.server.receive(0, client, input);
-        let ours = self.server.output(client).to_vec();
+        let mut ours = self.server.output(client).to_vec();
         self.server.closed(client);
-        (mask_ids(&theirs), mask_ids(&ours))
+        let is_7_0 = self.redis.version.is_7_0();
+        if !is_7_0 {
+            (theirs, ours) = (messages_apart(&theirs), messages_apart(&ours));
+        }
+        (mask_hello(&theirs, is_7_0), mask_hello(&ours, is_7_0))
     }
 
     fn compare(&mut self, input: &[u8], context: &str) {
@@ -292,16 +306,39 @@ impl Both {
     }
 }
 
-/// `HELLO` answers the client's id, which counts connections that the two do not share.
-fn mask_ids(bytes: &[u8]) -> Vec<u8> {
-    let marker = b"$2\r\nid\r\n:";
+/// `HELLO` answers the client's id, which counts connections that the two do not share, and the version.
+fn mask_hello(bytes: &[u8], is_7_0: bool) -> Vec<u8> {
+    let id = mask(bytes, b"$2\r\nid\r\n:", |after| after.iter().take_while(|it| it.is_ascii_digit()).count());
+    if is_7_0 {
+        return id;
+    }
+    // `$5`, the text, and two line ends.
+    let version = |after: &[u8]| after.splitn(3, |it| *it == b'\n').take(2).map(|line| line.len() + 1).sum();
+    mask(&without_version(&id), b"$7\r\nversion\r\n", version)
+}
+
+/// Parts messages from replies: from 7.2 on messages to oneself stand behind the reply of the `PUBLISH`.
+fn messages_apart(bytes: &[u8]) -> Vec<u8> {
+    let (mut messages, mut others) = (Vec::new(), Vec::new());
+    let mut reader = FrameReader::new(Limits::default());
+    let mut rest = bytes;
+    while let Ok(Some(frame)) = reader.next(rest) {
+        let is_message = matches!(frame.item(0), Some(Token::Bulk(b"message" | b"pmessage")));
+        let (frame, after) = rest.split_at(frame.len());
+        if is_message { &mut messages } else { &mut others }.extend_from_slice(frame);
+        rest = after;
+    }
+    [&messages, &others, rest].concat()
+}
+
+/// Cuts out what stands behind each marker.
+fn mask(bytes: &[u8], marker: &[u8], len: impl Fn(&[u8]) -> usize) -> Vec<u8> {
     let mut masked = Vec::new();
     let mut rest = bytes;
     while let Some(at) = rest.windows(marker.len()).position(|window| window == marker) {
         let (before, after) = rest.split_at(at + marker.len());
         masked.extend_from_slice(before);
-        let digits = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        rest = &after[digits..];
+        rest = &after[len(after).min(after.len())..];
     }
     masked.extend_from_slice(rest);
     masked
@@ -372,14 +409,24 @@ fn random_session(random: &mut Random, keep: fn(&[&str]) -> bool) -> Vec<u8> {
     input
 }
 
+/// Whether all versions do the same for a command.
+fn is_agreed(words: &[&str]) -> bool {
+    match words[0] {
+        "HELLO" | "CLIENT" | "AUTH" => false,
+        "SET" => words.len() <= 3,
+        _ => true,
+    }
+}
+
 /// Sessions of each kind: a few seconds' worth.
 const SESSIONS: u64 = 1500;
 
 #[test]
 fn random_sessions_get_the_bytes_of_a_real_redis() {
     let mut both = Both::start();
+    let keep = if both.redis.version.is_7_0() { |_: &[&str]| true } else { is_agreed };
     for seed in 0..SESSIONS {
-        let input = random_session(&mut Random::new(seed), |_| true);
+        let input = random_session(&mut Random::new(seed), keep);
         both.compare(&input, &format!("seed {seed}"));
     }
 }
@@ -387,6 +434,10 @@ fn random_sessions_get_the_bytes_of_a_real_redis() {
 #[test]
 fn damaged_sessions_get_the_bytes_of_a_real_redis() {
     let mut both = Both::start();
+    if !both.redis.version.is_7_0() {
+        println!("not compared: versions forgive different damages");
+        return;
+    }
     for seed in 0..SESSIONS {
         let random = &mut Random::new(seed);
         // Damage can make a second channel of the one, whose order in these answers is not Redis' to promise.
@@ -418,6 +469,10 @@ fn random_inline_commands_get_the_bytes_of_a_real_redis() {
     for seed in 0..SESSIONS {
         let random = &mut Random::new(seed);
         let input: String = (0..1 + random.below(40)).map(|_| random.pick(PIECES)).collect();
+        // Valkey ends a connection for it.
+        if input.contains('\0') && !both.redis.version.is_7_0() {
+            continue;
+        }
         both.compare(input.as_bytes(), &format!("seed {seed}"));
     }
 }

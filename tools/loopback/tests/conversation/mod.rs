@@ -3,7 +3,6 @@
 //! ```text
 //! == name                     a new conversation, with a fresh server (optional in a file with one only)
 //! # ...                       a comment
-//! @version 7.0                of what other versions do differently: played to Redis 7.0 and its like only
 //! @password pw                set the server up: password, user NAME PASSWORD,
 //! @role replica                or while it runs: role primary|replica, and with yes|no: loading, busy (a script),
 //!                             masterdown (a replica without its primary), misconf (no disk), full (of clients)
@@ -11,13 +10,15 @@
 //! a>> *1\r\n$4\r\nPI          client a sends bytes
 //! a< +OK\r\n                  what client a has received since the last such line, and nothing else
 //! a!                          client a's connection has been closed
+//! 7.0 a> ...                  any line of these with something that other versions do differently: played to Redis
+//!                             7.0 and its like only
 //! ```
 //!
 //! Clients connect when they are first mentioned. `{id:a}` and `{addr:a}` in what is sent stand for client a's
 //! id and address; in what is received `{n}` stands for a number, and `{any}` for what comes before the text
 //! that follows it. The bytes expected are Redis 7.0.15's own.
 
-mod text;
+pub(crate) mod text;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,7 +29,7 @@ use text::{unescape, words};
 /// A server that a conversation is played to, and the clients that are connected to it.
 pub(crate) trait World {
     /// Whether the server speaks in the very words of Redis 7.0. Else only the codes of its errors are compared, and
-    /// conversations about what versions do differently are left out.
+    /// lines about what versions do differently are left out.
     fn is_redis_7_0(&self) -> bool {
         true
     }
@@ -48,8 +49,6 @@ pub(crate) trait World {
 pub(crate) struct Setup {
     pub(crate) password: Option<String>,
     pub(crate) users: Vec<(String, String)>,
-    /// The conversation is Redis 7.0's own.
-    pub(crate) only_7_0: bool,
 }
 
 #[derive(Clone)]
@@ -61,13 +60,21 @@ enum Step {
     Closed(char),
 }
 
+#[derive(Clone)]
+struct Line {
+    /// Its number.
+    at: usize,
+    /// Redis 7.0's own.
+    only_7_0: bool,
+    step: Step,
+}
+
 /// One conversation of a file.
 #[derive(Clone)]
 pub(crate) struct Conversation {
     pub(crate) name: String,
     pub(crate) setup: Setup,
-    /// With their line numbers.
-    steps: Vec<(usize, Step)>,
+    steps: Vec<Line>,
 }
 
 impl Conversation {
@@ -105,14 +112,17 @@ impl Conversation {
     fn add(&mut self, at: usize, line: &str) {
         if let Some(setting) = line.strip_prefix('@') {
             match setting.split(' ').collect::<Vec<_>>()[..] {
-                ["version", "7.0"] => self.setup.only_7_0 = true,
                 ["password", password] => self.setup.password = Some(password.into()),
                 ["user", name, password] => self.setup.users.push((name.into(), password.into())),
-                [what, to] => self.steps.push((at, Step::Set(what.into(), to.into()))),
+                [what, to] => {
+                    let step = Step::Set(what.into(), to.into());
+                    self.steps.push(Line { at, only_7_0: false, step });
+                }
                 _ => panic!("line {at}: what is {line:?}?"),
             }
             return;
         }
+        let (only_7_0, line) = line.strip_prefix("7.0 ").map_or((false, line), |line| (true, line));
         let mut rest = line.chars();
         let client = rest.next().expect("empty lines are skipped");
         let rest = rest.as_str();
@@ -126,18 +136,18 @@ impl Conversation {
             assert_eq!(rest, "!", "line {at}: what is {line:?}?");
             Step::Closed(client)
         };
-        self.steps.push((at, step));
+        self.steps.push(Line { at, only_7_0, step });
     }
 
     /// Plays the conversation and panics where the server's part differs.
     pub(crate) fn play(&self, world: &mut dyn World) {
         let exactly = world.is_redis_7_0();
-        if self.setup.only_7_0 && !exactly {
-            return;
-        }
         // Whether the last thing checked about a client was that it has nothing more to say.
         let mut open: BTreeMap<char, bool> = BTreeMap::new();
-        for (at, step) in &self.steps {
+        for Line { at, only_7_0, step } in &self.steps {
+            if *only_7_0 && !exactly {
+                continue;
+            }
             let context = format!("{}, line {at}", self.name);
             match step {
                 Step::Set(what, to) => world.set(what, to),
