@@ -14,6 +14,7 @@ use super::judge::Judge;
 const PUBLISH: &[u8] = b"*3\r\n$7\r\nPUBLISH\r\n";
 /// `ROLE` and `PING`.
 const PROBE: &[u8] = b"*1\r\n$4\r\n";
+const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
 const OPENS: &str = "a breaker opens after so many failures in a row, and then only";
 const ONE: &str = "a half-open breaker lets out one message";
@@ -39,8 +40,10 @@ pub(crate) struct Breaker {
     reply_timeout_ns: u64,
     /// Its server lies: then the core's word is taken.
     lies: bool,
-    /// Its server turns connections away at times, or becomes a replica.
+    /// Its server turns connections away at times.
     pub(crate) refuses: bool,
+    /// Its server becomes a replica at times, which is a reason to leave it in the middle of everything.
+    pub(crate) is_left: bool,
     state: BreakerState,
     failures: u32,
     pub(crate) trips: u64,
@@ -56,6 +59,8 @@ pub(crate) struct Breaker {
     /// Messages of the connection on trial that were begun, and executed, since the last answer.
     begun: usize,
     executed: usize,
+    /// ... and whether it was asked for a sign of health.
+    was_pinged: bool,
     /// The last bytes sent in this state: a command's beginning may be cut.
     tail: Vec<u8>,
 }
@@ -69,6 +74,7 @@ impl Breaker {
             reply_timeout_ns: settings.reply_timeout_ns,
             lies,
             refuses: false,
+            is_left: false,
             state: BreakerState::Closed,
             failures: 0,
             trips: 0,
@@ -79,6 +85,7 @@ impl Breaker {
             idle_since_ns: None,
             begun: 0,
             executed: 0,
+            was_pinged: false,
             tail: Vec::new(),
         }
     }
@@ -87,10 +94,14 @@ impl Breaker {
         self.state == BreakerState::Open
     }
 
+    pub(crate) fn is_half_open(&self) -> bool {
+        self.state == BreakerState::HalfOpen && !self.lies
+    }
+
     fn enter(&mut self, state: BreakerState) {
         self.state = state;
         self.idle_since_ns = None;
-        (self.begun, self.executed) = (0, 0);
+        (self.begun, self.executed, self.was_pinged) = (0, 0, false);
         self.tail.clear();
     }
 
@@ -131,7 +142,7 @@ impl Breaker {
                 self.enter(BreakerState::Closed);
             }
             (_, Reason::ServerError) if is_servers_fault(report) => self.fail(coverage),
-            (Outcome::Unknown, Reason::ConnectionLost) if self.is_open() && !self.refuses => {
+            (Outcome::Unknown, Reason::ConnectionLost) if self.is_open() && !self.is_left => {
                 let silent_ns = self.ended_ns.saturating_sub(self.last_answer_ns);
                 judge.require(
                     self.was_lost || silent_ns >= self.reply_timeout_ns,
@@ -144,8 +155,12 @@ impl Breaker {
     }
 
     /// The lane is connected.
-    pub(crate) fn connected(&mut self, now_ns: u64) {
+    pub(crate) fn connected(&mut self, judge: &mut Judge, now_ns: u64) {
         self.last_answer_ns = now_ns;
+        let ok = self.was_pinged || !self.is_half_open();
+        judge.require(ok, "a half-open breaker wants a sign of health", || {
+            format!("endpoint {} is connected without", self.endpoint)
+        });
     }
 
     /// The connection ended, by the network or by the core.
@@ -176,7 +191,7 @@ impl Breaker {
         let longest = PUBLISH.len() - 1;
         self.tail.extend_from_slice(bytes);
         let count = |what: &[u8]| self.tail.windows(what.len()).filter(|window| *window == what).count();
-        let (messages, probes) = (count(PUBLISH), count(PROBE));
+        let (messages, probes, pings) = (count(PUBLISH), count(PROBE), count(PING));
         let endpoint = self.endpoint;
         if self.is_open() {
             judge.require(messages + probes == 0, "an open breaker lets nothing begin", || {
@@ -184,6 +199,7 @@ impl Breaker {
             });
         }
         self.begun += messages;
+        self.was_pinged |= pings > 0;
         let begun = self.begun;
         judge.require(begun <= 1, ONE, || format!("endpoint {endpoint}: {begun} are begun"));
         // Nothing is counted twice: what is left is too short for one, or begins behind the last one.
@@ -194,7 +210,7 @@ impl Breaker {
 
     /// The server executed a message of the present connection.
     pub(crate) fn executed(&mut self, judge: &mut Judge) {
-        if self.state == BreakerState::HalfOpen && !self.lies {
+        if self.is_half_open() {
             self.executed += 1;
             let (endpoint, executed) = (self.endpoint, self.executed);
             judge.require(executed <= 1, ONE, || format!("endpoint {endpoint}: {executed} are executed"));

@@ -92,7 +92,7 @@ pub(crate) const INJECTIONS: [(&str, &str); 18] = [
 ];
 
 impl Kind {
-    /// Whether a server with this fault may turn connections away by an error, or be left for being a replica.
+    /// Whether a server with this fault may turn connections away by an error.
     pub(crate) fn refuses(self) -> bool {
         match self {
             Self::Inject { command, .. } => !matches!(command, "publish"),

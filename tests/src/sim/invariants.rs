@@ -234,6 +234,16 @@ pub(crate) fn replicas_are_not_joined(ctx: &mut Context, network: &Network, conn
     ctx.judge.require(ok, "a replica is not connected to", || format!("{connection:?}"));
 }
 
+/// A half-open breaker does not take a server whose `PING`s are answered with errors.
+pub(crate) fn trials_want_health(ctx: &mut Context, network: &Network, connection: ConnectionId) {
+    let Some(socket) = network.socket_of(connection).map(|index| &network.sockets[index]) else { return };
+    let on_trial = connection.role() == Role::Publish && ctx.breakers[socket.endpoint].is_half_open();
+    let unwell = network.peers[socket.endpoint].is_unwell_since(socket.since_ns);
+    ctx.judge.require(!on_trial || !unwell, "a half-open breaker wants a sign of health", || {
+        format!("{connection:?} is connected to a server that is unwell")
+    });
+}
+
 /// A server that has become a replica executes messages for nobody: its clients find out in time, if it tells them.
 pub(crate) fn replicas_are_left(ctx: &mut Context, endpoint: usize, in_time: bool) {
     let lies = ctx.ledger.liars[endpoint];

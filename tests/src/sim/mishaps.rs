@@ -62,7 +62,7 @@ impl World {
             }
             Kind::Loading => network.peers[endpoint].server.set_loading(begins),
             Kind::Busy => network.peers[endpoint].set_busy(ctx, begins),
-            Kind::Misconf => network.peers[endpoint].server.set_misconf(begins),
+            Kind::Misconf => network.peers[endpoint].set_misconf(ctx, begins),
             Kind::Full { clients_max } => {
                 let clients_max = if begins { clients_max } else { redis::Limits::default().clients_max };
                 network.peers[endpoint].server.set_clients_max(clients_max);
@@ -119,7 +119,7 @@ impl World {
             }
             peer.server.set_loading(false);
             peer.set_busy(&port.ctx, false);
-            peer.server.set_misconf(false);
+            peer.set_misconf(&port.ctx, false);
             peer.server.set_master_down(false);
             peer.server.set_clients_max(redis::Limits::default().clients_max);
             network.set_role(&mut port.ctx, endpoint, redis::Role::Primary);

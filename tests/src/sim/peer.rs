@@ -28,6 +28,9 @@ pub(crate) struct Peer {
     pub(crate) path: Path,
     pub(crate) reach: Reach,
     pub(crate) paused: bool,
+    /// Since when its disk refuses snapshots, so that `PING` is answered with an error.
+    misconf_since_ns: Option<u64>,
+    refused_ping: bool,
     /// A script holds it up.
     busy: bool,
     pub(crate) lies: bool,
@@ -83,6 +86,8 @@ impl Peer {
             path: plan.path,
             reach,
             paused: false,
+            misconf_since_ns: None,
+            refused_ping: false,
             busy: false,
             lies: false,
             flaps: false,
@@ -115,10 +120,21 @@ impl Peer {
         if error.is_some() {
             self.refused_fencing |= command.starts_with("client|");
             self.refused_role |= command == "role";
+            self.refused_ping |= command == "ping";
             self.refuses.insert(command);
         } else {
             self.refuses.remove(command);
         }
+    }
+
+    pub(crate) fn set_misconf(&mut self, ctx: &Context, misconf: bool) {
+        self.server.set_misconf(misconf);
+        self.misconf_since_ns = misconf.then_some(ctx.now_ns);
+    }
+
+    /// Whether it has answered every `PING` since then with an error.
+    pub(crate) fn is_unwell_since(&self, at_ns: u64) -> bool {
+        !self.refused_ping && self.misconf_since_ns.is_some_and(|since_ns| since_ns <= at_ns)
     }
 
     /// A script begins to hold the server up, or ends.
@@ -140,6 +156,7 @@ impl Peer {
         self.server = Server::new(options);
         self.clients.clear();
         self.refuses.clear();
+        self.misconf_since_ns = None;
         self.busy = false;
         self.replica_since_ns = None;
     }

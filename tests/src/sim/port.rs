@@ -194,7 +194,8 @@ impl Outlet for Port {
             invariants::healthy_connections_stay(&mut self.ctx, connection, old, state);
         }
         if state == EndpointState::Connected && role == Role::Publish && old != state {
-            self.ctx.breakers[usize::from(endpoint.0)].connected(self.ctx.now_ns);
+            let Context { breakers, judge, now_ns, .. } = &mut self.ctx;
+            breakers[usize::from(endpoint.0)].connected(judge, *now_ns);
             self.ready_ns[usize::from(endpoint.0)].get_or_insert(self.ctx.now_ns);
         }
     }

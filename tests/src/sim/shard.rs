@@ -277,6 +277,9 @@ impl Shard {
         for connection in std::mem::take(&mut self.port.changed) {
             if self.port.states[connection.index()] == EndpointState::Connected {
                 invariants::replicas_are_not_joined(&mut self.port.ctx, &self.network, connection);
+                if self.port.before[connection.index()] != EndpointState::Connected {
+                    invariants::trials_want_health(&mut self.port.ctx, &self.network, connection);
+                }
             }
             let status = self.core.status(connection.endpoint());
             let is_publish = connection.role() == Role::Publish;

@@ -16,6 +16,7 @@ use ringwire_shards::slots::slot_ring;
 use super::breaker::Breaker;
 use super::context::{Context, Event, START_NS};
 use super::coverage::Coverage;
+use super::faults::Kind;
 use super::invariants;
 use super::judge::{Judge, Violation};
 use super::ledger::Ledger;
@@ -224,7 +225,9 @@ fn make_breakers(scenario: &Scenario) -> Vec<Breaker> {
         .map(|(index, plan)| Breaker::new(index, &plan.settings, plan.character == Character::Hostile))
         .collect();
     for fault in &scenario.faults {
-        breakers[fault.endpoint].refuses |= fault.kind.refuses();
+        let breaker = &mut breakers[fault.endpoint];
+        breaker.refuses |= fault.kind.refuses();
+        breaker.is_left |= matches!(fault.kind, Kind::Demote | Kind::MasterDown);
     }
     breakers
 }
