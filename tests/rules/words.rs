@@ -11,8 +11,9 @@ const GLOMMIO_HOME: &str = "shards/src/host.rs";
 /// The files with `unsafe` code: the ring, and the benchmarks' time-stamp counter.
 const UNSAFE_HOMES: [&str; 2] = ["shards/src/ring.rs", "bench/src/tsc.rs"];
 /// Tests that need it: counting allocators, and a signal's disposition as a C host has it.
-const UNSAFE_TESTS: [&str; 5] = [
+const UNSAFE_TESTS: [&str; 6] = [
     "codec/tests/allocations.rs",
+    "engine/tests/steady.rs",
     "shards/tests/allocations.rs",
     "shards/tests/sigpipe.rs",
     "tests/real/probe/allocations.rs",
