@@ -58,6 +58,23 @@ impl Subscriber {
         self.open(channel, false, source)
     }
 
+    /// Subscribes to one channel at the endpoint with this name, wherever its route leads.
+    ///
+    /// # Errors
+    /// As [`Subscriber::subscribe`]; also if there is no such endpoint.
+    pub fn subscribe_at(
+        &mut self,
+        endpoint: &str,
+        channel: impl AsRef<[u8]>,
+    ) -> Result<SubscriptionId, OpenError> {
+        self.open(channel.as_ref(), false, self.at(endpoint)?)
+    }
+
+    fn at(&self, endpoint: &str) -> Result<Source, OpenError> {
+        let id = self.shared.config.endpoint(endpoint);
+        id.map(Source::Redis).ok_or_else(|| OpenError::UnknownEndpoint(endpoint.to_owned()))
+    }
+
     /// Subscribes to all channels that match `pattern` by Redis' glob rules, at the engine's only endpoint, or on
     /// the local bus if it has none. With several endpoints use [`Subscriber::subscribe_pattern_at`].
     ///
@@ -81,9 +98,7 @@ impl Subscriber {
         endpoint: &str,
         pattern: impl AsRef<[u8]>,
     ) -> Result<SubscriptionId, OpenError> {
-        let unknown = || OpenError::UnknownEndpoint(endpoint.to_owned());
-        let endpoint = self.shared.config.endpoint(endpoint).ok_or_else(unknown)?;
-        self.open(pattern.as_ref(), true, Source::Redis(endpoint))
+        self.open(pattern.as_ref(), true, self.at(endpoint)?)
     }
 
     fn open(&mut self, name: &[u8], is_pattern: bool, source: Source) -> Result<SubscriptionId, OpenError> {

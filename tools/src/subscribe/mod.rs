@@ -99,7 +99,8 @@ impl<'a> Session<'a> {
         for pattern in &plan.patterns {
             let text = &pattern.text;
             let SubscriptionId(id) = match &plan.endpoint {
-                Some(endpoint) => subscriber.subscribe_pattern_at(endpoint, text),
+                Some(endpoint) if pattern.is_glob => subscriber.subscribe_pattern_at(endpoint, text),
+                Some(endpoint) => subscriber.subscribe_at(endpoint, text),
                 None if pattern.is_glob => subscriber.subscribe_pattern(text),
                 None => subscriber.subscribe(text),
             }
