@@ -138,13 +138,19 @@ impl Shard {
 
     /// One turn without parking. Answers whether there was anything to do.
     pub(crate) fn work(&mut self) -> bool {
-        let now = self.now();
+        let mut now = self.now();
         self.turn_ns = now.mono_ns;
         let mut worked = self.carry_out(now, COMMANDS_PER_TURN);
-        worked |= self.drain(now);
-        worked |= self.connections.send_rest(now, &mut self.core);
+        let drained = self.drain(now);
+        worked |= drained | self.connections.send_rest(now, &mut self.core);
         self.send(now);
-        worked |= self.connections.receive(now, &mut self.core);
+        if self.connections.receive(now, &mut self.core) {
+            worked = true;
+            if drained {
+                // An answer within the turn took its time all the same.
+                now = self.now();
+            }
+        }
         for _ in 0..POLLS_PER_TURN {
             let more = self.core.poll(now, &mut self.ports);
             self.obey(now);
