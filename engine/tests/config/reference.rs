@@ -12,16 +12,14 @@ fn the_page_in_the_checkout_is_current() {
 
 #[test]
 fn its_example_is_a_configuration() {
-    let page = reference();
-    let (_, rest) = page.split_once("```toml\n").expect("there is an example");
-    let (example, _) = rest.split_once("```").expect("it has an end");
     let variables = [("RINGWIRE_ENDPOINT__MAIN__PASSWORD", "hunter2")];
-    assert!(crate::config(example, &variables, &[]).is_ok(), "{:?}", crate::config(example, &variables, &[]));
-    // The README's is compiled nowhere else.
-    let readme = include_str!("../../../README.md");
-    let (_, rest) = readme.split_once("```toml\n").expect("there is an example");
-    let (example, _) = rest.split_once("```").expect("it has an end");
-    assert!(Config::from_toml(example).is_ok(), "{:?}", Config::from_toml(example));
+    // The README's is read nowhere else.
+    for page in [&reference(), include_str!("../../../README.md")] {
+        let (_, rest) = page.split_once("```toml\n").expect("there is an example");
+        let (example, _) = rest.split_once("```").expect("it has an end");
+        let config = crate::config(example, &variables, &[]);
+        assert!(config.is_ok(), "{config:?}");
+    }
 }
 
 #[test]
