@@ -1,6 +1,5 @@
 //! The reference page is the table's.
 
-use ringwire::Config;
 use ringwire::config::reference;
 
 #[test]
