@@ -25,7 +25,7 @@ const PAYLOAD_LEN: usize = 100;
 const RECORDS: usize = 600;
 
 /// A batch of the size that brokers take at most.
-const RECORDS_LARGE: usize = 9_000;
+const RECORDS_LARGE: usize = 8_700;
 
 const KEY: &[u8] = b"EURUSD.A";
 const PRODUCER: Producer = Producer { id: 4000, epoch: 0, sequence: 0, transactional: false };
@@ -60,7 +60,7 @@ fn fill(batch: &mut OpenBatch, payloads: &[&[u8]], key: Option<&[u8]>) {
 fn plain(criterion: &mut Criterion, payloads: &[&[u8]]) {
     let mut group = criterion.benchmark_group("encode, no compression");
     let cases =
-        [("600", RECORDS, None), ("600 with keys", RECORDS, Some(KEY)), ("9000", RECORDS_LARGE, None)];
+        [("600", RECORDS, None), ("600 with keys", RECORDS, Some(KEY)), ("8700", RECORDS_LARGE, None)];
     for (name, count, key) in cases {
         group.throughput(Throughput::Elements(count as u64));
         group.bench_function(format!("ringwire {name}"), |bencher| {

@@ -152,8 +152,8 @@ fn compressing_while_filling() {
     for seed in 0..40 {
         for compression in COMPRESSIONS {
             let random = &mut Random::new(seed);
-            // Some batches of one piece, some of many, some exactly of whole pieces.
-            let wanted = [100, 8 << 10, 32 << 10, 64 << 10, 300_000][random.below(5)];
+            // Some batches of less than a piece, some of many.
+            let wanted = [100, 4 << 10, 16 << 10, 32 << 10, 300_000][random.below(5)];
             let mut batch = OpenBatch::new(BatchLimits::default(), compression);
             let mut pushed = Vec::new();
             while batch.plain_len() < wanted {
@@ -191,6 +191,27 @@ fn compressing_while_filling() {
     }
 }
 
+/// A batch that ends where a piece ends has nothing left for its last piece.
+#[test]
+fn whole_pieces() {
+    let mut compressors = Compressors::new();
+    for compression in COMPRESSIONS {
+        for pieces in [4 << 10, 16 << 10, 32 << 10, 64 << 10] {
+            let mut batch = OpenBatch::new(BatchLimits::default(), compression);
+            batch.push(&value(&[1; 100])).expect("room");
+            // Around a value: two lengths of two or three bytes each, and five bytes.
+            let around = if pieces > 8 << 10 { 11 } else { 9 };
+            let rest = vec![2; pieces + 61 - batch.plain_len() - around];
+            batch.push(&value(&rest)).expect("room");
+            assert_eq!(batch.plain_len(), 61 + pieces);
+            while batch.step(&mut compressors) {}
+            let frozen = batch.freeze(Producer::NONE, &mut compressors, Vec::new());
+            let records = read(frozen.bytes()).expect("it can be read");
+            assert_eq!((records.len(), &records[1].2), (2, &rest), "{compression:?}, {pieces} bytes");
+        }
+    }
+}
+
 /// What does not shrink goes out as it is.
 #[test]
 fn noise_is_not_compressed() {
@@ -204,6 +225,23 @@ fn noise_is_not_compressed() {
         let frozen = batch.freeze(Producer::NONE, &mut Compressors::new(), Vec::new());
         assert_eq!(frozen.bytes().len(), plain_len, "{compression:?}");
         assert_eq!(RecordBatch::read(frozen.bytes()).expect("a batch").0.codec, Codec::None);
+    }
+}
+
+/// Whatever the memory held before, the batch is the same.
+#[test]
+fn used_memory() {
+    let mut compressors = Compressors::new();
+    for compression in COMPRESSIONS {
+        let mut batch = OpenBatch::new(BatchLimits::default(), compression);
+        let mut fill = |spare: Vec<u8>| {
+            (0..20).for_each(|_| batch.push(&value(&[7; 50])).expect("room"));
+            batch.freeze(Producer::NONE, &mut compressors, spare)
+        };
+        let first = fill(vec![0xff; 5000]);
+        for spare in [vec![0xff; 30], Vec::new(), vec![0xff; 700], first.clone().into_buffer()] {
+            assert_eq!(fill(spare), first, "{compression:?}");
+        }
     }
 }
 

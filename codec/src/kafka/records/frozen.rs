@@ -3,8 +3,8 @@
 use super::compress::{Compression, Compressors};
 use super::inflate::Inflater;
 use super::layout::{
-    ATTRIBUTES, BASE_SEQUENCE, BASE_TIMESTAMP, BATCH_LENGTH, COUNT, CRC, CRC_FROM, Codec, HEADER_LEN,
-    LAST_OFFSET_DELTA, LEADER_EPOCH, LENGTH_FROM, MAGIC, MAGIC_AT, MAX_TIMESTAMP, PRODUCER_EPOCH,
+    ATTRIBUTES, BASE_OFFSET, BASE_SEQUENCE, BASE_TIMESTAMP, BATCH_LENGTH, COUNT, CRC, CRC_FROM, Codec,
+    HEADER_LEN, LAST_OFFSET_DELTA, LEADER_EPOCH, LENGTH_FROM, MAGIC, MAGIC_AT, MAX_TIMESTAMP, PRODUCER_EPOCH,
     PRODUCER_ID, TRANSACTIONAL, next_sequence,
 };
 use super::open::{BatchLimits, OpenBatch};
@@ -58,7 +58,8 @@ impl FrozenBatch {
         let length = (bytes.len() - LENGTH_FROM) as i32;
         let last_offset_delta = (summary.count - 1) as i32;
         let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
-        // The base offset stays 0: the broker gives it.
+        // The broker gives the base offset.
+        put(BASE_OFFSET, &[0; 8]);
         put(BATCH_LENGTH, &length.to_be_bytes());
         put(LEADER_EPOCH, &NO_LEADER_EPOCH.to_be_bytes());
         put(MAGIC_AT, &[MAGIC]);

@@ -8,9 +8,7 @@
 
 use std::fmt;
 
-use crate::kafka::wire::varint::{
-    VARINT_LEN_MAX, VARLONG_LEN_MAX, signed_len, unsigned_len, write_unsigned, zigzag,
-};
+use crate::kafka::wire::varint::{signed_len, unsigned_len, write_unsigned, zigzag};
 use crate::kafka::wire::{Reader, WireError, WireErrorKind};
 
 /// The shortest record: a byte for each of length, attributes, two deltas, two nulls and no headers.
@@ -18,10 +16,6 @@ pub(super) const RECORD_LEN_MIN: usize = 7;
 
 /// Attributes of a record: none are defined.
 const ATTRIBUTES_LEN: usize = 1;
-
-/// What goes in front of a record's key, and of its value where there is no key: length, attributes, both
-/// deltas, length of the key, length of the value.
-const PREFIX_LEN_MAX: usize = VARINT_LEN_MAX + ATTRIBUTES_LEN + VARLONG_LEN_MAX + 3 * VARINT_LEN_MAX;
 
 /// A header of a record. Keys may repeat, and their order matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,47 +135,43 @@ impl Record<'_> {
         self.headers.iter().map(|header| bytes_len(Some(header.key)) + bytes_len(header.value)).sum()
     }
 
-    /// Appends the record. `body_len` is what [`body_len`](Self::body_len) answers for the same deltas.
+    /// Writes the record over `into`, which is as long as it. `body_len` is what [`body_len`](Self::body_len)
+    /// answers for the same deltas.
+    ///
+    /// Each field goes straight to its place: one that is put together elsewhere first and then copied is read
+    /// back before its bytes have left the processor's store buffer, and that stalls.
     #[inline]
-    pub(super) fn write(&self, out: &mut Vec<u8>, body_len: usize, timestamp_delta: i64, offset_delta: u32) {
-        let mut prefix = [0; PREFIX_LEN_MAX];
-        let mut at = write_unsigned(&mut prefix, zigzag(body_len as i64));
+    pub(super) fn write(&self, into: &mut [u8], body_len: usize, timestamp_delta: i64, offset_delta: u32) {
+        let mut at = write_unsigned(into, zigzag(body_len as i64));
+        into[at] = 0;
         at += ATTRIBUTES_LEN;
-        at += write_unsigned(&mut prefix[at..], zigzag(timestamp_delta));
-        at += write_unsigned(&mut prefix[at..], zigzag(i64::from(offset_delta)));
-        let len = |bytes: Option<&[u8]>| zigzag(bytes.map_or(-1, |bytes| bytes.len() as i64));
-        at += write_unsigned(&mut prefix[at..], len(self.key));
-        out.reserve(body_len + VARINT_LEN_MAX);
-        if let Some(key) = self.key {
-            out.extend_from_slice(&prefix[..at]);
-            out.extend_from_slice(key);
-            at = 0;
-        }
-        at += write_unsigned(&mut prefix[at..], len(self.value));
-        out.extend_from_slice(&prefix[..at]);
-        out.extend_from_slice(self.value.unwrap_or_default());
+        at += write_unsigned(&mut into[at..], zigzag(timestamp_delta));
+        at += write_unsigned(&mut into[at..], zigzag(i64::from(offset_delta)));
+        at += write_bytes(&mut into[at..], self.key);
+        at += write_bytes(&mut into[at..], self.value);
         if self.headers.is_empty() {
-            out.push(0);
+            into[at] = 0;
         } else {
-            self.write_headers(out);
+            self.write_headers(&mut into[at..]);
         }
     }
 
-    fn write_headers(&self, out: &mut Vec<u8>) {
-        append_varint(out, self.headers.len() as i64);
+    fn write_headers(&self, into: &mut [u8]) {
+        let mut at = write_unsigned(into, zigzag(self.headers.len() as i64));
         for header in self.headers.iter() {
-            append_varint(out, header.key.len() as i64);
-            out.extend_from_slice(header.key);
-            append_varint(out, header.value.map_or(-1, |value| value.len() as i64));
-            out.extend_from_slice(header.value.unwrap_or_default());
+            at += write_bytes(&mut into[at..], Some(header.key));
+            at += write_bytes(&mut into[at..], header.value);
         }
     }
 }
 
-fn append_varint(out: &mut Vec<u8>, value: i64) {
-    let mut bytes = [0; VARLONG_LEN_MAX];
-    let len = write_unsigned(&mut bytes, zigzag(value));
-    out.extend_from_slice(&bytes[..len]);
+/// Writes a length and its bytes, or null, and answers how many bytes that took.
+#[inline]
+fn write_bytes(into: &mut [u8], bytes: Option<&[u8]>) -> usize {
+    let Some(bytes) = bytes else { return write_unsigned(into, zigzag(-1)) };
+    let at = write_unsigned(into, zigzag(bytes.len() as i64));
+    into[at..at + bytes.len()].copy_from_slice(bytes);
+    at + bytes.len()
 }
 
 /// Bytes that a record of `body_len` takes with its length in front.

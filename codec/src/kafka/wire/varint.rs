@@ -39,6 +39,15 @@ pub const fn unzigzag(value: u64) -> i64 {
 /// If `into` is shorter than that.
 #[inline]
 pub fn write_unsigned(into: &mut [u8], mut value: u64) -> usize {
+    // Most are of one byte or two.
+    if value < 1 << 7 {
+        into[0] = value as u8;
+        return 1;
+    }
+    if value < 1 << 14 {
+        into[..2].copy_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]);
+        return 2;
+    }
     let mut at = 0;
     while value >= 0x80 {
         into[at] = value as u8 | 0x80;
