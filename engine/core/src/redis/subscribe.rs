@@ -85,7 +85,8 @@ struct Barrier {
     name: Option<usize>,
     /// The command was answered (confirmed or refused): another error belongs to the `PING`.
     answered: bool,
-    /// Stream position behind its last byte.
+    /// Stream positions behind the command's last byte, and behind the `PING`'s.
+    command_end: u64,
     end: u64,
     since_ns: u64,
 }
@@ -257,9 +258,10 @@ impl SubscribeLane {
     }
 
     fn ping(&mut self, now_ns: u64, name: Option<usize>) {
+        let command_end = self.output.end();
         resp::command(self.output.writer(), &[b"PING"]);
         let end = self.output.end();
-        self.barriers.push_back(Barrier { name, answered: false, end, since_ns: now_ns });
+        self.barriers.push_back(Barrier { name, answered: false, command_end, end, since_ns: now_ns });
     }
 
     fn forget(&mut self, index: usize) {
@@ -476,8 +478,10 @@ impl SubscribeLane {
 
     /// The server says that a name is subscribed, or is not any more.
     fn confirm(&mut self, now_ns: u64, index: usize, asked: bool, table: &mut Subscriptions) {
+        // What was not sent was not answered: then the server did it by itself.
         if let Some(barrier) = self.barriers.front_mut()
             && barrier.name == Some(index)
+            && barrier.command_end <= self.output.sent_to()
         {
             barrier.answered = true;
         }
