@@ -107,6 +107,11 @@ impl World {
             0 => Source::Redis(EndpointId(0)),
             endpoint => Source::Redis(EndpointId(endpoint as u16 - 1)),
         };
+        // An endpoint that is opened for its own sake has both lanes though nobody subscribes.
+        let source = match source {
+            Source::Redis(it) if self.scenario.endpoints[usize::from(it.0)].is_opened => Source::Bus,
+            source => source,
+        };
         let is_pattern = ctx.random.percent(35);
         let name: Box<[u8]> = if is_pattern {
             ctx.random.pick(&PATTERNS).into()

@@ -139,6 +139,10 @@ fn reason_is_right(ctx: &mut Context, leg: &LegRecord, charge: Charge, report: &
         (Outcome::NotSent, Reason::Dropped) => when_down == WhenDown::Drop && (leg.waited || is_open),
         _ => false,
     };
+    let is_told_at_once =
+        matches!(report.reason, Reason::BreakerOpen | Reason::NotConnected | Reason::Dropped);
+    let late = is_told_at_once && leg.waited && report.at_ns != charge.taken_ns;
+    ctx.judge.require(!late, "what may not wait is answered at once", || format!("{charge:?} {report:?}"));
     ctx.judge.require(right, "the reason fits the outcome and the route", || {
         format!(
             "{when_down:?}, down at first: {}, breaker open: {is_open}: {charge:?} {report:?}",

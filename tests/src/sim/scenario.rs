@@ -190,7 +190,7 @@ fn choose_endpoints(random: &mut Random, tempo_ns: u64) -> Vec<EndpointPlan> {
             shreds: random.pick(&[0, 5, 40]),
         };
         let output_buffer_max = if spotless { 32 << 20 } else { random.pick(&[16 << 10, 32 << 20]) };
-        let is_opened = random.percent(25);
+        let is_opened = random.percent(10);
         endpoints.push(EndpointPlan { character, settings, resp3, is_opened, path, output_buffer_max });
     }
     endpoints
