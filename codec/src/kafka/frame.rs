@@ -33,7 +33,8 @@ pub trait Request<'a>: Message<'a> {
     /// Its answer.
     type Response: Message<'a>;
 
-    /// The version in which a response's body is written, where that is not the request's.
+    /// The version in which a response's body is written, judged by how it begins, where that is not the
+    /// request's.
     fn response_version(version: i16, _body: &[u8]) -> i16 {
         version
     }
@@ -142,6 +143,9 @@ pub fn encode_request<'a, R: Request<'a>>(
 
 /// Appends a response: for servers. After an error `out` is as it was.
 ///
+/// An ApiVersions response with UNSUPPORTED_VERSION is written in version 0, as clients expect it; to a request of
+/// a version that this library does not know, `version` is 0 as well.
+///
 /// # Errors
 ///
 /// As [`encode_request`].
@@ -153,7 +157,13 @@ pub fn encode_response<'a, R: Request<'a>>(
 ) -> Result<(), WireError> {
     whole(out, |out| {
         let frame = OpenFrame::response(out, R::API, version, correlation_id)?;
+        let body = out.len();
         encode_body(R::RESPONSE_NAME, R::API, version, out, *response)?;
+        let expected = R::response_version(version, &out[body..]);
+        if expected != version {
+            out.truncate(body);
+            encode_body(R::RESPONSE_NAME, R::API, expected, out, *response)?;
+        }
         frame.finish(out)
     })
 }

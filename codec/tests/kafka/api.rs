@@ -47,6 +47,9 @@ fn an_unknown_version_of_api_versions() {
         assert_eq!(heard.error_code, ErrorCode::UNSUPPORTED_VERSION);
         let known: Vec<_> = heard.api_keys.iter().collect();
         assert_eq!(known, [ApiVersion { api_key: 18, min_version: 0, max_version: 3 }]);
+        let mut again = Vec::new();
+        encode_response::<ApiVersionsRequest<'_>>(&mut again, version, 9, &heard).expect("version 0");
+        assert_eq!(again[4..], answer, "asked in version {version}");
     }
 }
 
