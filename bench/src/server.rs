@@ -1,62 +1,132 @@
-//! The server of a run, on core 1: the embedded loopback, spinning, or a real `redis-server` as a process of its own.
+//! The server of a run, as a process of its own: a real `redis-server` where there is one, else the embedded loopback.
 
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ringwire_loopback::front::{self, RedisFront};
+use ringwire_loopback::front::{self, Idle};
 use ringwire_loopback::redis::Options;
 
-use crate::rounds::pin;
+use crate::child::{self, Running};
+use crate::rig::RigError;
 
+/// A server on this machine listens long before that, or never.
+const START: Duration = Duration::from_secs(10);
+/// How often the rig looks whether it listens already.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Starts of `redis-server`: the free port that was found may be taken by somebody else meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// A server that runs; ended when dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    child: Option<Child>,
-    _front: Option<RedisFront>,
+    /// What it is, in words.
+    pub(crate) words: String,
+    _child: Running,
+}
+
+/// A program on PATH.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 impl Server {
-    pub(crate) fn start(real: bool) -> Result<Self, Box<dyn std::error::Error>> {
-        if real { Self::real() } else { Self::embedded() }
-    }
-
-    fn embedded() -> Result<Self, Box<dyn std::error::Error>> {
-        // The front's thread inherits the affinity of whoever starts it.
-        let front = std::thread::spawn(|| {
-            pin(1);
-            front::spawn_idling("127.0.0.1:0", Options::default(), front::Idle::Spin)
-        });
-        let front = front.join().expect("starting a server does not panic")?;
-        let address = front.addr().ok_or("a TCP front has an address")?;
-        Ok(Self { address, child: None, _front: Some(front) })
-    }
-
-    fn real() -> Result<Self, Box<dyn std::error::Error>> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let port = address.port().to_string();
-        let child = Command::new("taskset")
-            .args(["-c", "1", "redis-server", "--bind", "127.0.0.1", "--port", &port])
-            .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
-            .stdout(Stdio::null())
-            .spawn()
-            .map_err(|error| format!("taskset and redis-server are needed on PATH: {error}"))?;
-        let server = Self { address, child: Some(child), _front: None };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while std::net::TcpStream::connect(address).is_err() {
-            if Instant::now() > deadline {
-                return Err("redis-server did not listen within 10 s".into());
+    /// A real one if there is one and `embedded` does not forbid it.
+    ///
+    /// # Errors
+    /// None can be started.
+    pub(crate) fn start(
+        embedded: bool,
+        own: &[String],
+        cores: &[usize],
+        spins: bool,
+    ) -> Result<Self, RigError> {
+        match on_path("redis-server") {
+            Some(program) if !embedded => Self::real(&program, cores),
+            found => {
+                let why = if found.is_some() { "asked for" } else { "no redis-server on PATH" };
+                Self::embedded(own, cores, spins, why)
             }
-            std::thread::sleep(Duration::from_millis(10));
         }
-        Ok(server)
+    }
+
+    fn real(program: &PathBuf, cores: &[usize]) -> Result<Self, RigError> {
+        let mut last = RigError::failed("redis-server", "it was not started");
+        for _ in 0..ATTEMPTS {
+            match Self::real_once(program, cores) {
+                Ok(server) => return Ok(server),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn real_once(program: &PathBuf, cores: &[usize]) -> Result<Self, RigError> {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let address = free.map_err(|error| RigError::system("finding a free port", &error))?;
+        let mut command = Command::new(program);
+        command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
+        command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);
+        let mut child = child::start("redis-server", command, cores)?;
+        child.wait_line(|line| line.contains("Ready to accept connections"), START)?;
+        let deadline = Instant::now() + START;
+        while let Err(error) = TcpStream::connect(address) {
+            if Instant::now() > deadline {
+                return Err(RigError::system("connecting to redis-server", &error));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        let words = format!("{}, no persistence, started and ended by this run", version(program));
+        Ok(Self { address, words, _child: child })
+    }
+
+    fn embedded(own: &[String], cores: &[usize], spins: bool, why: &str) -> Result<Self, RigError> {
+        let [program, words @ ..] = own else {
+            return Err(RigError::failed("embedded server", "this program does not know its own name"));
+        };
+        let mut command = Command::new(program);
+        command.args(words).arg("server").args(spins.then_some("--spin"));
+        let mut child = child::start("embedded server", command, cores)?;
+        let line = child.wait_line(|line| line.starts_with(LISTENING), START)?;
+        let address = line[LISTENING.len()..].trim().parse();
+        let address =
+            address.map_err(|_| RigError::failed("embedded server", format_args!("it said `{line}`")))?;
+        let idle = if spins { ", spinning" } else { "" };
+        let words = format!("Ringwire's embedded loopback{idle} ({why}): not a real Redis");
+        Ok(Self { address, words, _child: child })
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
+/// `Redis server v=7.0.15 sha=…` in two words.
+fn version(program: &PathBuf) -> String {
+    let output = Command::new(program).arg("--version").output().map(|it| it.stdout).unwrap_or_default();
+    let text = String::from_utf8_lossy(&output).into_owned();
+    let number =
+        text.split_whitespace().find_map(|word| word.strip_prefix("v=")).unwrap_or("of unknown version");
+    format!("redis-server {number}")
 }
+
+/// The embedded server's first words.
+const LISTENING: &str = "listening on ";
+
+/// Serves until it is killed, or until whoever started it is gone.
+///
+/// # Errors
+/// It cannot listen.
+pub(crate) fn serve(spins: bool) -> Result<(), RigError> {
+    let idle = if spins { Idle::Spin } else { Idle::Block };
+    let front = front::spawn_idling("127.0.0.1:0", Options::default(), idle)
+        .map_err(|error| RigError::system("listening on 127.0.0.1", &error))?;
+    let address = front.addr().ok_or_else(|| RigError::failed("embedded server", "it has no address"))?;
+    println!("{LISTENING}{address}");
+    let parent = rustix::process::getppid();
+    while rustix::process::getppid() == parent {
+        std::thread::sleep(PARENT_EVERY);
+    }
+    Ok(())
+}
+
+/// How often the embedded server looks whether the rig still lives.
+const PARENT_EVERY: Duration = Duration::from_millis(500);

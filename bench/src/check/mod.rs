@@ -1,0 +1,240 @@
+//! Is the rig itself right? A server that delays its answers by known times must be measured so.
+//!
+//! ```text
+//!   due time ──► contestant ──► server: notes when it sends each delayed answer ──► contestant: reports a latency
+//!       └──────────── expected: sent - due ────────────┘                                    │
+//!       └──────────── reported ─────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! What is expected is taken from the server's own notes and the due times: a stall of the machine that delays the
+//! server or the handing over is in it, and only what happens between the server's send and the contestant's look at
+//! the clock is not. A contestant that left out waiting messages, or counted from when it handed them over, would
+//! report less than is expected.
+
+mod delayed;
+
+use std::process::Command;
+use std::time::Duration;
+
+pub use delayed::Delays;
+
+use crate::child;
+use crate::client::{Told, Tuning, read_u64s, write_u64s};
+use crate::load::{Shape, payloads};
+use crate::machine::{self, Cores};
+use crate::rig::RigError;
+use crate::stats::histogram;
+use delayed::Delayed;
+
+/// What a percentile may differ by, beside the noise of the clock and the way back.
+const TOLERANCE: f64 = 0.02;
+/// From the server's look at the clock over the loopback to the contestant's: two system calls and a turn of a loop.
+pub const CLOCK_NOISE_NS: u64 = 25_000;
+/// A contestant that was kept from its core for more than this share of the time cannot be judged at p99.
+const WAITED_SHARE_MAX: f64 = 0.005;
+/// A busy machine is given so many chances.
+const ATTEMPTS: usize = 5;
+/// A check takes a few seconds.
+const WITHIN: Duration = Duration::from_secs(60);
+/// Bytes of a message; they do not matter here.
+const BYTES: usize = 128;
+/// Percentiles that are compared.
+const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)];
+
+/// What is delayed, and how many messages meet it.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial {
+    /// How long answers take.
+    pub delays: Delays,
+    /// Messages a second.
+    pub rate: u64,
+    /// Messages.
+    pub messages: u64,
+}
+
+/// The trials of `check`: a fixed delay, two delays that do not meet, and two of which the longer holds up others.
+const TRIALS: [(&str, Trial); 3] = [
+    ("200 µs each", Trial { delays: Delays::Fixed { ns: 200_000 }, rate: 1_000, messages: 2_000 }),
+    (
+        "200 µs, every 20th 1.5 ms",
+        Trial {
+            delays: Delays::TwoPoint { ns: 200_000, seldom_ns: 1_500_000, every: 20 },
+            rate: 500,
+            messages: 1_000,
+        },
+    ),
+    (
+        "100 µs, every 50th 5 ms, others wait behind it",
+        Trial {
+            delays: Delays::TwoPoint { ns: 100_000, seldom_ns: 5_000_000, every: 50 },
+            rate: 2_000,
+            messages: 4_000,
+        },
+    ),
+];
+
+/// One percentile: what was reported and what the server's notes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its name.
+    pub name: &'static str,
+    /// Nanoseconds that the rig reports.
+    pub reported_ns: u64,
+    /// Nanoseconds by the server's notes.
+    pub expected_ns: u64,
+}
+
+impl Row {
+    /// Within 2 % and the noise of the clock.
+    pub fn is_right(&self) -> bool {
+        let allowed = (self.expected_ns as f64 * TOLERANCE) as u64 + CLOCK_NOISE_NS;
+        self.reported_ns.abs_diff(self.expected_ns) <= allowed
+    }
+}
+
+/// Percentiles of both, as every report of the rig takes them.
+pub fn compare(reported: &[u64], expected: &[u64]) -> [Row; 3] {
+    let filled = |values: &[u64]| {
+        let mut histogram = histogram();
+        values.iter().for_each(|value| histogram.saturating_record((*value).max(1)));
+        histogram
+    };
+    let (reported, expected) = (filled(reported), filled(expected));
+    QUANTILES.map(|(name, quantile)| Row {
+        name,
+        reported_ns: reported.value_at_quantile(quantile),
+        expected_ns: expected.value_at_quantile(quantile),
+    })
+}
+
+/// Measures `client` against the delaying server, and again while the machine is too busy to tell.
+///
+/// # Errors
+/// The contestant failed, or the machine was too busy each time.
+pub fn measure(client: &str, tuning: Tuning, trial: &Trial, own: &[String]) -> Result<[Row; 3], RigError> {
+    let mut last = None;
+    for _ in 0..ATTEMPTS {
+        let (rows, waited) = once(client, tuning, trial, own)?;
+        if rows.iter().all(Row::is_right) {
+            return Ok(rows);
+        }
+        // Wrong on a quiet machine is wrong.
+        if waited <= WAITED_SHARE_MAX {
+            last = Some(rows);
+        }
+    }
+    last.ok_or_else(|| {
+        RigError::Check(format!(
+            "cannot tell: {client} was kept from its core {ATTEMPTS} times; end other programs"
+        ))
+    })
+}
+
+/// The rows, and the share of the time for which the contestant was ready and did not run.
+fn once(client: &str, tuning: Tuning, trial: &Trial, own: &[String]) -> Result<([Row; 3], f64), RigError> {
+    let [program, words @ ..] = own else {
+        return Err(RigError::Check("this program does not know its own name".to_owned()));
+    };
+    let cores = Cores::divide(&machine::allowed());
+    let server = Delayed::start(trial.delays, &cores.server)?;
+    let folder = Folder::new()?;
+    let path = |name: &str| folder.0.join(name);
+    let due = Shape::Constant.schedule(trial.rate, trial.messages as usize, 0);
+    write_u64s(&path("schedule"), &due)?;
+    std::fs::write(path("payloads"), payloads(BYTES))
+        .map_err(|error| RigError::system("writing payloads", &error))?;
+    let mut command = Command::new(program);
+    command.args(words).args(["client", "--client", client, "--mode", "ack", "--tuning", tuning.name()]);
+    command.args(["--address", &server.address.to_string(), "--bytes", &BYTES.to_string()]);
+    command.args(["--messages", &trial.messages.to_string()]);
+    command.arg("--schedule").arg(path("schedule")).arg("--payloads").arg(path("payloads"));
+    command.arg("--out").arg(path("out"));
+    let finished = child::start(client, command, &cores.client)?.finish(WITHIN)?;
+    let told: Told =
+        serde_json::from_str(finished.lines.last().map_or("", String::as_str)).map_err(|error| {
+            RigError::failed(client, format_args!("its last line is not the contract's: {error}"))
+        })?;
+    let sent = server.finish()?;
+    let reported = read_u64s(&path("out"))?;
+    if sent.len() != due.len() || reported.len() != due.len() {
+        let (sent, reported) = (sent.len(), reported.len());
+        return Err(RigError::Check(format!("{} messages, {sent} answers, {reported} latencies", due.len())));
+    }
+    let expected: Vec<u64> =
+        sent.iter().zip(&due).map(|(sent, due)| sent.saturating_sub(told.started_ns + due)).collect();
+    let waited = finished.waited_ns as f64 / told.elapsed_ns.max(1) as f64;
+    Ok((compare(&reported, &expected), waited))
+}
+
+/// Checks the floor's and ringwire's measurements, prints what was found.
+///
+/// # Errors
+/// A percentile is wrong, or cannot be judged.
+pub(crate) fn run(own: &[String]) -> Result<(), RigError> {
+    println!(
+        "{:<48} {:<10} {:<5} {:>12} {:>12}",
+        "the server answers after", "client", "", "reported", "expected"
+    );
+    let mut wrong = 0;
+    for (name, trial) in &TRIALS {
+        for client in ["floor", "ringwire"] {
+            for row in measure(client, Tuning::Latency, trial, own)? {
+                let us = |ns: u64| format!("{:.1} µs", ns as f64 / 1_000.0);
+                let verdict = if row.is_right() { "" } else { "  WRONG" };
+                let (reported, expected) = (us(row.reported_ns), us(row.expected_ns));
+                println!("{name:<48} {client:<10} {:<5} {reported:>12} {expected:>12}{verdict}", row.name);
+                wrong += usize::from(!row.is_right());
+            }
+        }
+    }
+    let noise_us = CLOCK_NOISE_NS / 1_000;
+    println!("right is within 2 % and {noise_us} µs for the way back; expected by the server's own notes");
+    if wrong > 0 { Err(RigError::Check(format!("{wrong} percentiles are off"))) } else { Ok(()) }
+}
+
+/// A folder of its own, removed when dropped.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new() -> Result<Self, RigError> {
+        // The time tells apart the checks of one process.
+        let name = format!("ringwire-check-{}-{}", std::process::id(), ringwire::monotonic_ns());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path)
+            .map_err(|error| RigError::system("making a folder for the check", &error))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rights(reported: &[u64], expected: &[u64]) -> [bool; 3] {
+        compare(reported, expected).map(|row| row.is_right())
+    }
+
+    #[test]
+    fn what_is_off_is_noticed() {
+        // Twenty of a hundred wait behind a stall, each a little less than the one before it.
+        let expected: Vec<u64> = (0..1_000)
+            .map(|at| if at % 100 < 20 { 20_000_000 - at % 100 * 1_000_000 } else { 200_000 })
+            .collect();
+        let plus = |ns: u64| expected.iter().map(|it| it + ns).collect::<Vec<_>>();
+        assert_eq!(rights(&expected, &expected), [true; 3]);
+        assert_eq!(rights(&plus(CLOCK_NOISE_NS), &expected), [true; 3]);
+        assert_eq!(rights(&plus(CLOCK_NOISE_NS * 2), &expected), [false, true, true]);
+        // Who stops sending during a stall sees one slow answer instead of twenty.
+        let omitted: Vec<u64> =
+            expected.iter().enumerate().map(|(at, it)| if at % 100 == 0 { *it } else { 200_000 }).collect();
+        assert!(!compare(&omitted, &expected)[2].is_right(), "coordinated omission is noticed");
+        let wrong_unit: Vec<u64> = expected.iter().map(|it| it / 10).collect();
+        assert_eq!(rights(&wrong_unit, &expected), [false; 3]);
+    }
+}

@@ -1,0 +1,165 @@
+//! What one `publish` costs its caller: the engine's, a bare rtrb ring's, and the empty region that both include.
+//!
+//! Written in tenths of a nanosecond: the cost is a few dozen nanoseconds, and a whole one would round it away.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ringwire::{Config, Engine, IdleStrategy, Route, WhenDown};
+
+use super::record::{Meter, late_path, write_u64s};
+use super::{ClientArgs, Records, Told};
+use crate::machine::pin;
+use crate::rig::RigError;
+use crate::tsc::{Tsc, ticks};
+
+/// As large as the engine's own ring.
+const RING_BYTES: usize = ringwire::config::DEFAULT_RING_BYTES;
+
+/// Bytes that a frame has before its payload.
+const FRAME_HEAD: usize = ringwire_core::frame::PLAIN_LEN;
+
+/// Reports taken in the time that is left before the next message.
+const REPORTS_AT_A_TIME: usize = 64;
+
+pub(super) fn run(args: &ClientArgs) -> Result<Told, RigError> {
+    let records = args.records()?;
+    let mut pace = Pace::new(args)?;
+    let mut refused = 0;
+    let settings = match args.client.as_str() {
+        "ringwire" => {
+            refused = engine(args, &records, &mut pace)?;
+            "publish to an endpoint where nobody listens, route drops; shard spins on a core of its own"
+        }
+        "bare ring" => {
+            bare_ring(args, &records, &mut pace)?;
+            "rtrb push of the frame's bytes; a reader copies them out on the shard's core"
+        }
+        "empty region" => {
+            pace.run(|_| {}, || {});
+            "the timer alone, which the others include"
+        }
+        name => {
+            return Err(args.failed(format_args!("`{name}` is none of: ringwire, bare ring, empty region")));
+        }
+    };
+    let told = pace.meter.told(args, &["spins for the due time", settings], refused);
+    let out = args.out.as_ref().ok_or_else(|| args.failed("--out is missing"))?;
+    write_u64s(out, &pace.tenths)?;
+    write_u64s(&late_path(out), &pace.late)?;
+    Ok(told)
+}
+
+/// The open loop around the region that is measured.
+struct Pace {
+    tsc: Tsc,
+    due: Vec<u64>,
+    warmup: usize,
+    tenths: Vec<u64>,
+    late: Vec<u64>,
+    meter: Meter,
+}
+
+impl Pace {
+    fn new(args: &ClientArgs) -> Result<Self, RigError> {
+        let mut due = args.due()?;
+        due.truncate(args.total());
+        let messages = args.messages as usize;
+        Ok(Self {
+            tsc: Tsc::calibrate(),
+            due,
+            warmup: args.warmup as usize,
+            tenths: Vec::with_capacity(messages),
+            late: Vec::with_capacity(messages),
+            meter: Meter::begin(),
+        })
+    }
+
+    /// Calls `timed` for each message when it is due, and `between` in the time that is left.
+    fn run(&mut self, mut timed: impl FnMut(usize), mut between: impl FnMut()) {
+        let tsc = self.tsc;
+        let start = ticks();
+        for (index, due_ns) in self.due.iter().enumerate() {
+            let due = start + tsc.ticks_of_ns(*due_ns as f64);
+            between();
+            while ticks() < due {
+                std::hint::spin_loop();
+            }
+            let before = ticks();
+            timed(index);
+            let after = ticks();
+            if index >= self.warmup {
+                self.tenths.push(tsc.tenths_ns(after - before).max(1));
+                self.late.push(tsc.tenths_ns(before - due) / 10);
+            }
+        }
+        self.meter.touch(ringwire::monotonic_ns());
+    }
+}
+
+fn engine(args: &ClientArgs, records: &Records, pace: &mut Pace) -> Result<u64, RigError> {
+    // Nothing listens there: every message takes credit and a report slot, is drained, dropped and reported.
+    let config = Config::new().redis("null", "redis://127.0.0.1:9").map_err(|error| args.failed(error))?;
+    let config = config.idle(IdleStrategy::BusySpin);
+    let config = if let Some(core) = args.shard_core { config.cores([core]) } else { config };
+    let config = config.route(Route::new("*").to("null").when_down(WhenDown::Drop));
+    let engine = Engine::start(config).map_err(|error| args.failed(error))?;
+    let channel = engine.channel(args.channel(0)).map_err(|error| args.failed(error))?;
+    let (mut publisher, mut reports) = engine.publisher().map_err(|error| args.failed(error))?;
+    let mut refused = 0;
+    pace.run(
+        |index| refused += u64::from(publisher.publish(&channel, records.of(index)).is_err()),
+        || {
+            reports.poll(REPORTS_AT_A_TIME, |_| ());
+        },
+    );
+    Ok(refused)
+}
+
+fn bare_ring(args: &ClientArgs, records: &Records, pace: &mut Pace) -> Result<(), RigError> {
+    let full = |_| args.failed("the ring was full: its reader did not keep up");
+    let (mut producer, mut consumer) = rtrb::RingBuffer::<u8>::new(RING_BYTES);
+    // As the engine's ring: every page is there before the first message.
+    producer.push_entire_slice(&vec![0; RING_BYTES]).map_err(full)?;
+    if let Ok(chunk) = consumer.read_chunk(RING_BYTES) {
+        chunk.commit_all();
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let reader = std::thread::spawn({
+        let (stop, core) = (stop.clone(), args.shard_core);
+        move || {
+            if let Some(core) = core {
+                pin(&[core]);
+            }
+            let mut output = Vec::with_capacity(1 << 20);
+            while !stop.load(Ordering::Relaxed) {
+                let readable = consumer.slots();
+                if readable > 0
+                    && let Ok(chunk) = consumer.read_chunk(readable)
+                {
+                    // As the shard does: every byte is read, into a buffer that goes to a socket.
+                    let (first, second) = chunk.as_slices();
+                    output.clear();
+                    output.extend_from_slice(first);
+                    output.extend_from_slice(second);
+                    std::hint::black_box(&output);
+                    chunk.commit_all();
+                }
+            }
+        }
+    });
+    // The same bytes as frames: a head and the payload each.
+    let mut frames = Records { bytes: Vec::new(), len: FRAME_HEAD + records.len, count: records.count };
+    for record in 0..records.count {
+        frames.bytes.extend_from_slice(&[0; FRAME_HEAD]);
+        frames.bytes.extend_from_slice(records.of(record));
+    }
+    pace.run(
+        |index| {
+            let _ = std::hint::black_box(producer.push_entire_slice(frames.of(index)));
+        },
+        || {},
+    );
+    stop.store(true, Ordering::Relaxed);
+    reader.join().map_err(|_| args.failed("the ring's reader panicked"))
+}

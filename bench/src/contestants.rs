@@ -1,0 +1,111 @@
+//! Who can take part, and where its program is.
+
+use std::path::{Path, PathBuf};
+
+use crate::client::Mode;
+use crate::results::Absent;
+use crate::server::on_path;
+
+/// A program that obeys the contract, or `redis-benchmark`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Contestant {
+    pub(crate) name: String,
+    /// The program, and what comes before the contract's own arguments.
+    pub(crate) words: Vec<String>,
+    pub(crate) is_foreign: bool,
+}
+
+/// Foreign clients, as `bench/peers` calls them.
+const PEERS: [&str; 6] = ["redis-rs", "fred", "hiredis", "rueidis", "go-redis", "redis-py"];
+/// Comes with Redis, with arguments of its own: floods alone.
+pub(crate) const BENCHMARK: &str = "redis-benchmark";
+/// Their places are kept: the engine has no Kafka endpoint yet that could be measured beside them.
+const KAFKA_PEERS: [&str; 3] = ["librdkafka", "franz-go", "kafka-clients (Java)"];
+/// Where `bench/peers/install` puts programs, from the root of the checkout.
+const INSTALLED: &str = "bench/peers/.installed";
+
+impl Contestant {
+    /// Whether it can do that at all.
+    pub(crate) fn can(&self, mode: Mode) -> bool {
+        match self.name.as_str() {
+            BENCHMARK => mode == Mode::Flood,
+            "null" | "null-sleep" => mode == Mode::Ack,
+            _ => true,
+        }
+    }
+}
+
+/// Contestants of this program, then the foreign ones that are installed; and those that are not.
+pub(crate) fn find(peers: Option<&Path>, own: &[String]) -> (Vec<Contestant>, Vec<Absent>) {
+    let mut client = own.to_vec();
+    client.push("client".to_owned());
+    let inside = |name: &str| Contestant { name: name.to_owned(), words: client.clone(), is_foreign: false };
+    let mut found: Vec<Contestant> = ["ringwire", "floor", "null", "null-sleep"].map(inside).into();
+    let mut absent = Vec::new();
+    let folders = folders(peers);
+    for name in PEERS {
+        match program(&folders, name) {
+            Some(program) => found.push(foreign(name, &program)),
+            None => absent.push(Absent {
+                name: name.to_owned(),
+                why: format!("not installed: bench/peers/install {name}"),
+            }),
+        }
+    }
+    match on_path(BENCHMARK) {
+        Some(program) => found.push(foreign(BENCHMARK, &program)),
+        None => absent.push(Absent {
+            name: BENCHMARK.to_owned(),
+            why: "not on PATH: it comes with redis-tools (Debian) or redis (Fedora)".to_owned(),
+        }),
+    }
+    for name in KAFKA_PEERS {
+        let why = "a Kafka client: the engine has no Kafka endpoint yet to stand beside it".to_owned();
+        absent.push(Absent { name: name.to_owned(), why });
+    }
+    (found, absent)
+}
+
+fn foreign(name: &str, program: &Path) -> Contestant {
+    Contestant {
+        name: name.to_owned(),
+        words: vec![program.to_string_lossy().into_owned()],
+        is_foreign: true,
+    }
+}
+
+/// Where programs of `bench/peers` may lie: as told, or in the checkout that this was built or started in.
+fn folders(peers: Option<&Path>) -> Vec<PathBuf> {
+    if let Some(folder) = peers {
+        return vec![folder.to_path_buf()];
+    }
+    let places = [std::env::current_dir().ok(), std::env::current_exe().ok()];
+    let above = places.iter().flatten().flat_map(|place| place.ancestors());
+    above.map(|folder| folder.join(INSTALLED)).filter(|folder| folder.is_dir()).collect()
+}
+
+fn program(folders: &[PathBuf], name: &str) -> Option<PathBuf> {
+    let inside = folders.iter().flat_map(|folder| [folder.join(name), folder.join("bin").join(name)]);
+    inside.into_iter().find(|file| file.is_file()).or_else(|| on_path(&format!("ringwire-peer-{name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_installed_is_named() {
+        let own = ["program".to_owned(), "bench".to_owned()];
+        let (found, absent) = find(Some(Path::new("/nowhere")), &own);
+        let names: Vec<&str> = found.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names[..4], ["ringwire", "floor", "null", "null-sleep"]);
+        assert_eq!(found[0].words, ["program", "bench", "client"]);
+        for peer in PEERS {
+            let words = absent.iter().find(|it| it.name == peer).map(|it| it.why.as_str());
+            assert!(
+                names.contains(&peer) || words.is_some_and(|it| it.contains("bench/peers/install")),
+                "{peer}"
+            );
+        }
+    }
+}

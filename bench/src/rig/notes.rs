@@ -1,0 +1,53 @@
+//! What a reader must know to judge the figures, in the words of every output.
+
+use super::plan::{Plan, thousands};
+use crate::machine::Cores;
+use crate::noise::GAP_MIN_NS;
+
+pub(super) fn notes(plan: &Plan, cores: &Cores) -> Vec<String> {
+    let mut notes = vec![
+        format!(
+            "{} repetitions of {} s (fewer and half as long in the wide comparisons), each a process of its own; in every \
+             round the contestants run in an order shuffled by seed {}.",
+            plan.repetitions, plan.seconds, plan.seed
+        ),
+        "Figures are medians of the repetitions with the lowest and the highest; intervals are 95 % bootstrap intervals \
+         over the repetitions, which are few: take them as rough."
+            .to_owned(),
+        "Latency counts from the time at which a message was due, also when it was handed over late. The generator skips \
+         nothing and never slows down."
+            .to_owned(),
+        format!(
+            "INVALID marks a run in which messages failed, or whose generator was so late (99th percentile) that the \
+             figure tells more of the rig or the machine than of the contestant. Invalid runs stay in the medians: \
+             leaving them out would flatter the fastest. Where more than half are invalid, a goal is not judged. \
+             Gaps are counted from {} µs.",
+            GAP_MIN_NS / 1_000
+        ),
+        "CPU is the contestant's whole process, user and system, from the first counted message to the last answer, as \
+         it says itself; the kernel's figure for its whole life stands beside it in results.json. redis-benchmark tells \
+         no such time: its whole life counts."
+            .to_owned(),
+        "Where a contestant spins (ringwire and the floor, for latency) its CPU is the time that passed, and says \
+         nothing about its work."
+            .to_owned(),
+    ];
+    if plan.repetitions < 5 {
+        notes
+            .push(format!("{} repetitions are too few to rely on: this was a quick look.", plan.repetitions));
+    }
+    if cores.all.len() < 3 {
+        notes.push(format!(
+            "There are {} cores: ringwire's latency is measured with a shard that its publisher drives, as the bare \
+             socket is, and the cost of publish with the shard on the server's core, while no server works.",
+            cores.all.len()
+        ));
+    }
+    if plan.seconds * plan.repetitions as f64 * 20_000.0 < 100_000.0 {
+        notes.push(format!(
+            "With {} messages a second and so short a time p99.9 rests on few messages.",
+            thousands(20_000)
+        ));
+    }
+    notes
+}

@@ -1,0 +1,416 @@
+//! What is run: scenarios become cases, cases have entrants, and each entrant runs once in every round.
+
+use clap::ValueEnum;
+
+use super::{RigArgs, RigError};
+use crate::client::{Mode, Tuning};
+use crate::contestants::{BENCHMARK, Contestant};
+use crate::goals::{FLOOR, OURS, SHARD_CORES};
+use crate::load::{Load, Shape};
+use crate::results::{Case, Figure};
+
+/// A part of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// Cost of `publish` beside a bare ring.
+    Publish,
+    /// From the due time to the acknowledgement.
+    Ack,
+    /// As fast as it goes.
+    Flood,
+    /// From the due time to the subscriber.
+    Subscribe,
+    /// Latency against offered rate.
+    Rates,
+    /// Poisson, bursts and the gaps of real quotes.
+    Shapes,
+    /// Messages of 16 bytes to 16 KiB.
+    Sizes,
+    /// Many channels, connections, publishers.
+    Breadth,
+    /// Resident memory.
+    Memory,
+    /// Allocations for each message.
+    Allocations,
+    /// RESP decoding beside redis-protocol.
+    Decode,
+    /// Two shards beside one.
+    Shards,
+}
+
+/// Lengths of a run in seconds, and repetitions: `--quick`, the default, `--long`.
+const QUICK: (f64, usize) = (0.25, 3);
+const DEFAULT: (f64, usize) = (1.0, 5);
+const LONG: (f64, usize) = (5.0, 10);
+/// Comparisons of ours and the floor under many loads: fewer and shorter, since there are many.
+const WIDE_ROUNDS: usize = 3;
+const WIDE_SHARE: f64 = 0.5;
+/// Messages before those that count, as a share of a run: caches, branches and connections are warm by then.
+const WARMUP_SHARE: f64 = 0.2;
+/// Fewer would not warm anything up.
+const WARMUP_MIN: u64 = 2_000;
+/// So many messages a second a flood is planned with; slow clients are given fewer once that is known.
+const FLOOD_RATE: f64 = 500_000.0;
+/// Outstanding commands in a flood: what `redis-benchmark -P` is usually given.
+const WINDOW: u32 = 100;
+/// The same where a larger pipeline is compared.
+const WINDOW_LARGE: u32 = 1_000;
+/// Offered rates up to the knee.
+const SWEEP: [u64; 5] = [20_000, 50_000, 100_000, 200_000, 400_000];
+/// A rate that everybody holds, for shapes and sizes.
+const CALM_RATE: u64 = 20_000;
+/// The rate of the promises.
+const PROMISED_RATE: u64 = 100_000;
+/// Start, connection and end of a child, and the look for gaps before and after it.
+const OVERHEAD_S: f64 = 0.25;
+/// Frames of a decoding run: a hundredth of a second for the fastest.
+const DECODED: u64 = 1_000_000;
+/// Messages out and back when memory is looked at.
+const REMEMBERED: u64 = 200_000;
+
+/// What is to be run.
+pub(super) struct Plan {
+    pub(super) contestants: Vec<Contestant>,
+    pub(super) seconds: f64,
+    pub(super) repetitions: usize,
+    pub(super) seed: u64,
+    pub(super) scenarios: Vec<Scenario>,
+    clients: Vec<String>,
+    rates: Vec<u64>,
+    shape: Shape,
+    bytes: usize,
+    channels: u32,
+    publishers: usize,
+}
+
+/// A comparison that is to be run.
+#[derive(Clone, Debug)]
+pub(super) struct CasePlan {
+    pub(super) id: String,
+    pub(super) title: String,
+    pub(super) mode: Mode,
+    pub(super) tuning: Tuning,
+    pub(super) rounds: usize,
+    pub(super) entrants: Vec<Entrant>,
+}
+
+/// One contestant in it.
+#[derive(Clone, Debug)]
+pub(super) struct Entrant {
+    pub(super) label: String,
+    /// As `--client` names it.
+    pub(super) client: String,
+    pub(super) contestant: Contestant,
+    pub(super) load: Load,
+    pub(super) window: u32,
+    pub(super) publishers: usize,
+    pub(super) connections: usize,
+    pub(super) shards: usize,
+}
+
+impl CasePlan {
+    /// How long it will take, in seconds.
+    pub(super) fn estimate(&self) -> f64 {
+        self.entrants.iter().map(Entrant::estimate).sum::<f64>() * self.rounds as f64
+    }
+}
+
+impl Entrant {
+    /// How long one run will take, in seconds.
+    pub(super) fn estimate(&self) -> f64 {
+        let count = (self.load.messages + self.load.warmup) as f64;
+        let rate = if self.load.rate == 0 { FLOOD_RATE } else { self.load.rate as f64 };
+        count / rate + OVERHEAD_S
+    }
+}
+
+impl Plan {
+    pub(super) fn new(args: &RigArgs, contestants: Vec<Contestant>) -> Result<Self, RigError> {
+        let (seconds, repetitions) = match (args.quick, args.long) {
+            (true, _) => QUICK,
+            (_, true) => LONG,
+            _ => DEFAULT,
+        };
+        let seconds = args.seconds.unwrap_or(seconds);
+        if !(0.01..=600.0).contains(&seconds) {
+            let value = seconds.to_string();
+            return Err(RigError::Option {
+                name: "--seconds".into(),
+                value,
+                accepted: "0.01 to 600 seconds".into(),
+            });
+        }
+        if let Some(unknown) = args.clients.iter().find(|it| !contestants.iter().any(|one| one.name == **it))
+        {
+            let there: Vec<&str> = contestants.iter().map(|it| it.name.as_str()).collect();
+            let accepted = format!("there are {}; bench/peers/install gets more", there.join(", "));
+            return Err(RigError::Option { name: "--clients".into(), value: unknown.clone(), accepted });
+        }
+        let scenarios = Scenario::value_variants().iter().copied();
+        Ok(Self {
+            contestants,
+            seconds,
+            repetitions: args.repetitions.map_or(repetitions, |it| it as usize),
+            seed: args.seed.unwrap_or_else(draw_seed),
+            scenarios: scenarios.filter(|it| args.only.is_empty() || args.only.contains(it)).collect(),
+            clients: args.clients.clone(),
+            rates: args.rates.clone(),
+            shape: args.schedule,
+            bytes: args.bytes as usize,
+            channels: args.channels,
+            publishers: args.publishers as usize,
+        })
+    }
+
+    /// Whether a contestant was asked for.
+    pub(super) fn wants(&self, name: &str) -> bool {
+        self.clients.is_empty() || self.clients.iter().any(|it| it == name)
+    }
+
+    /// The comparisons of a scenario, given those before it, on so many cores.
+    pub(super) fn cases(&self, scenario: Scenario, done: &[Case], cores: usize) -> Vec<CasePlan> {
+        let mut cases = match scenario {
+            Scenario::Publish if cores > 1 => vec![self.publish()],
+            Scenario::Publish | Scenario::Allocations => Vec::new(),
+            Scenario::Ack => self.rates.iter().map(|rate| self.ack(*rate)).collect(),
+            Scenario::Flood => vec![self.flood("flood", WINDOW, &[]), self.flood_large()],
+            Scenario::Subscribe => {
+                vec![self.subscribe(Tuning::Latency), self.subscribe(Tuning::Throughput)]
+            }
+            Scenario::Rates => vec![self.sweep(done)],
+            Scenario::Shapes => vec![self.shapes()],
+            Scenario::Sizes => vec![self.sizes()],
+            Scenario::Breadth => vec![self.breadth()],
+            Scenario::Memory => vec![self.memory()],
+            Scenario::Decode => vec![self.decode()],
+            Scenario::Shards if cores >= SHARD_CORES => vec![self.shards()],
+            Scenario::Shards => Vec::new(),
+        };
+        for case in &mut cases {
+            case.entrants.retain(|it| self.wants(&it.contestant.name));
+        }
+        cases.retain(|case| !case.entrants.is_empty());
+        cases
+    }
+
+    /// Of as many messages as `share` of a run's length holds at `rate`; 0 for a flood.
+    fn load(&self, rate: u64, share: f64) -> Load {
+        let per_s = if rate == 0 { FLOOD_RATE } else { rate as f64 };
+        let messages = ((per_s * self.seconds * share) as u64).max(WARMUP_MIN);
+        Load {
+            shape: self.shape,
+            rate,
+            bytes: self.bytes,
+            channels: self.channels,
+            messages,
+            warmup: ((messages as f64 * WARMUP_SHARE) as u64).max(WARMUP_MIN),
+        }
+    }
+
+    fn entrant(&self, contestant: &Contestant, load: Load) -> Entrant {
+        let publishers = if contestant.name == OURS { self.publishers } else { 1 };
+        Entrant {
+            label: contestant.name.clone(),
+            client: contestant.name.clone(),
+            contestant: contestant.clone(),
+            load,
+            window: WINDOW,
+            publishers,
+            connections: 1,
+            shards: 1,
+        }
+    }
+
+    fn everybody(&self, mode: Mode, load: &Load) -> Vec<Entrant> {
+        let able = self.contestants.iter().filter(|it| it.can(mode));
+        able.map(|it| self.entrant(it, load.clone())).collect()
+    }
+
+    fn named(&self, names: &[&str]) -> Vec<&Contestant> {
+        names.iter().filter_map(|name| self.contestants.iter().find(|it| it.name == *name)).collect()
+    }
+
+    /// Ours under other names: parts of this program that are measured beside each other.
+    fn parts(&self, names: &[&str], load: &Load) -> Vec<Entrant> {
+        let Some(ours) = self.contestants.iter().find(|it| it.name == OURS) else { return Vec::new() };
+        let part = |name: &&str| Entrant {
+            label: (*name).to_owned(),
+            client: (*name).to_owned(),
+            ..self.entrant(ours, load.clone())
+        };
+        names.iter().map(part).collect()
+    }
+
+    fn case(&self, id: &str, title: String, mode: Mode, entrants: Vec<Entrant>) -> CasePlan {
+        let tuning = match mode {
+            Mode::Flood | Mode::Memory => Tuning::Throughput,
+            _ => Tuning::Latency,
+        };
+        CasePlan { id: id.to_owned(), title, mode, tuning, rounds: self.repetitions, entrants }
+    }
+
+    fn publish(&self) -> CasePlan {
+        let load = self.load(PROMISED_RATE, WIDE_SHARE);
+        let title =
+            format!("Cost of `publish`, {} B at {}/s, null endpoint", load.bytes, thousands(load.rate));
+        self.case("publish", title, Mode::Cost, self.parts(&[OURS, "bare ring", "empty region"], &load))
+    }
+
+    fn ack(&self, rate: u64) -> CasePlan {
+        let load = self.load(rate, 1.0);
+        let title = format!("Due time to acknowledgement at {}/s", thousands(rate));
+        self.case(&format!("ack-{rate}"), title, Mode::Ack, self.everybody(Mode::Ack, &load))
+    }
+
+    fn flood(&self, id: &str, window: u32, names: &[&str]) -> CasePlan {
+        let load = self.load(0, 1.0);
+        let mut entrants = self.everybody(Mode::Flood, &load);
+        entrants.retain(|it| names.is_empty() || names.contains(&it.client.as_str()));
+        entrants.iter_mut().for_each(|it| it.window = window);
+        let title = format!("Flood, {} outstanding", thousands(u64::from(window)));
+        self.case(id, title, Mode::Flood, entrants)
+    }
+
+    fn flood_large(&self) -> CasePlan {
+        let case = self.flood("flood-large", WINDOW_LARGE, &[OURS, FLOOR, BENCHMARK, "redis-rs"]);
+        CasePlan { rounds: case.rounds.min(WIDE_ROUNDS), ..case }
+    }
+
+    fn subscribe(&self, tuning: Tuning) -> CasePlan {
+        let load = self.load(PROMISED_RATE, 1.0);
+        let entrants = self.everybody(Mode::Subscribe, &load);
+        let (id, words) = match tuning {
+            Tuning::Latency => ("subscribe", "tuned for latency"),
+            Tuning::Throughput => ("subscribe-cpu", "tuned for little work"),
+        };
+        let title = format!("Due time to subscriber at {}/s, {words}", thousands(load.rate));
+        CasePlan { tuning, ..self.case(id, title, Mode::Subscribe, entrants) }
+    }
+
+    fn sweep(&self, done: &[Case]) -> CasePlan {
+        let mut contestants = self.named(&[OURS, FLOOR]);
+        contestants.extend(self.best_peer(done));
+        let mut entrants = Vec::new();
+        for rate in SWEEP {
+            for contestant in &contestants {
+                let entrant = self.entrant(contestant, self.load(rate, WIDE_SHARE));
+                entrants.push(Entrant {
+                    label: format!("{} at {}/s", contestant.name, thousands(rate)),
+                    ..entrant
+                });
+            }
+        }
+        let case = self.case("rates", "Latency against offered rate".into(), Mode::Ack, entrants);
+        CasePlan { rounds: case.rounds.min(WIDE_ROUNDS), ..case }
+    }
+
+    /// The foreign client with the lowest p99 at the highest rate that was measured; before that is known, any.
+    pub(super) fn best_peer(&self, done: &[Case]) -> Option<&Contestant> {
+        let foreign = |it: &&Contestant| it.is_foreign && it.can(Mode::Ack) && self.wants(&it.name);
+        let Some(case) = done.iter().rfind(|case| case.id.starts_with("ack-")) else {
+            return self.contestants.iter().find(foreign);
+        };
+        let p99 = |it: &&Contestant| {
+            let cell = case.cells.iter().find(|cell| cell.label == it.name)?;
+            cell.spread(Figure::P99).map(|spread| spread.median)
+        };
+        let measured = self.contestants.iter().filter(foreign).filter_map(|it| Some((p99(&it)?, it)));
+        measured.min_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, it)| it)
+    }
+
+    fn varied(&self, id: &str, title: &str, variants: &[(String, Load)]) -> CasePlan {
+        let mut entrants = Vec::new();
+        for (words, load) in variants {
+            for contestant in self.named(&[OURS, FLOOR]) {
+                let entrant = self.entrant(contestant, load.clone());
+                entrants.push(Entrant { label: format!("{}, {words}", contestant.name), ..entrant });
+            }
+        }
+        let case = self.case(id, title.to_owned(), Mode::Ack, entrants);
+        CasePlan { rounds: case.rounds.min(WIDE_ROUNDS), ..case }
+    }
+
+    fn shapes(&self) -> CasePlan {
+        let of = |shape: Shape| (shape.name().to_owned(), Load { shape, ..self.load(CALM_RATE, WIDE_SHARE) });
+        let title = format!("Shapes of load, {}/s on average", thousands(CALM_RATE));
+        self.varied("shapes", &title, &[Shape::Poisson, Shape::Bursts, Shape::Ticks].map(of))
+    }
+
+    fn sizes(&self) -> CasePlan {
+        let of = |bytes: usize| {
+            (format!("{} B", thousands(bytes as u64)), Load { bytes, ..self.load(CALM_RATE, WIDE_SHARE) })
+        };
+        let title = format!("Sizes of messages, {}/s", thousands(CALM_RATE));
+        self.varied("sizes", &title, &[16, 1_024, 16_384].map(of))
+    }
+
+    fn breadth(&self) -> CasePlan {
+        let load = |channels| Load { channels, ..self.load(0, WIDE_SHARE) };
+        let entrants = self.parts(&[OURS; 6], &load(1));
+        let variants = [
+            ("1 channel", 1, 1, 1),
+            ("10,000 channels", 10_000, 1, 1),
+            ("1 connection", self.channels, 1, 1),
+            ("100 connections", self.channels, 100, 1),
+            ("1 publisher", self.channels, 1, 1),
+            ("4 publishers", self.channels, 1, 4),
+        ];
+        let vary =
+            |(entrant, (label, channels, connections, publishers)): (Entrant, (&str, u32, usize, usize))| {
+                Entrant { label: label.to_owned(), load: load(channels), connections, publishers, ..entrant }
+            };
+        let entrants = entrants.into_iter().zip(variants).map(vary).collect();
+        let title =
+            "Ringwire's cost with many channels, connections (all but one quiet), publishers".to_owned();
+        self.case("breadth", title, Mode::Flood, entrants)
+    }
+
+    fn memory(&self) -> CasePlan {
+        let load = Load { messages: REMEMBERED, warmup: 0, ..self.load(0, 1.0) };
+        let title = "Memory with one shard, a publisher with reports and a subscriber".to_owned();
+        let case = self.case("memory", title, Mode::Memory, self.parts(&[OURS], &load));
+        CasePlan { rounds: case.rounds.min(WIDE_ROUNDS), ..case }
+    }
+
+    fn decode(&self) -> CasePlan {
+        let load = Load { messages: DECODED, warmup: 0, ..self.load(0, 1.0) };
+        let names =
+            ["ringwire replies", "redis-protocol replies", "ringwire messages", "redis-protocol messages"];
+        let title = "RESP decoding: integer replies, and pushed messages of 128 B".to_owned();
+        self.case("decode", title, Mode::Decode, self.parts(&names, &load))
+    }
+
+    fn shards(&self) -> CasePlan {
+        let entrants = self.parts(&[OURS; 2], &self.load(0, 1.0));
+        let vary = |(entrant, shards): (Entrant, usize)| {
+            let plural = if shards == 1 { "" } else { "s" };
+            Entrant {
+                label: format!("{shards} shard{plural}"),
+                shards,
+                publishers: shards,
+                window: 16_384,
+                ..entrant
+            }
+        };
+        let entrants = entrants.into_iter().zip([1, 2]).map(vary).collect();
+        self.case("shards", "One shard and two, each on a core".into(), Mode::Flood, entrants)
+    }
+}
+
+/// A seed that differs from run to run: it is printed.
+fn draw_seed() -> u64 {
+    ringwire::monotonic_ns() ^ u64::from(std::process::id()) << 32
+}
+
+/// 100,000 and not 100000.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}

@@ -1,0 +1,107 @@
+//! The rig from the command line: a short run of everything that needs nothing installed, and what it leaves behind.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use ringwire_bench::results::Results;
+
+fn rig(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringwire-bench"));
+    command.arg("rig").args(arguments).output().expect("the rig can be started")
+}
+
+/// A folder of this test, which it makes itself.
+fn folder(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("ringwire-rig-test-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    path
+}
+
+fn read(folder: &Path, name: &str) -> String {
+    std::fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+#[test]
+fn a_short_run_leaves_a_whole_report() {
+    let out = folder("whole");
+    let output = rig(&[
+        "--embedded",
+        "--clients",
+        "ringwire,floor,null,null-sleep",
+        "--seconds",
+        "0.02",
+        "--repetitions",
+        "2",
+        "--rates",
+        "20000",
+        "--seed",
+        "11",
+        "--out",
+        &out.to_string_lossy(),
+    ]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{errors}");
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.contains("Goals") && shown.contains("embedded loopback"), "{shown}");
+
+    let results: Results = serde_json::from_str(&read(&out, "results.json")).expect("it is what was written");
+    assert_eq!(results.conditions.seed, 11);
+    for case in &results.cases {
+        for cell in &case.cells {
+            assert_eq!(
+                cell.trouble.as_deref().filter(|it| !it.contains("does not hold")),
+                None,
+                "{}",
+                cell.label
+            );
+            assert!(!cell.runs.is_empty(), "{}: {}", case.id, cell.label);
+            assert!(cell.runs.iter().all(|run| run.failed == 0 && run.elapsed_ns > 0), "{}", cell.label);
+        }
+    }
+    let ids: Vec<&str> = results.cases.iter().map(|case| case.id.as_str()).collect();
+    for id in [
+        "ack-20000",
+        "flood",
+        "subscribe",
+        "subscribe-cpu",
+        "rates",
+        "shapes",
+        "sizes",
+        "breadth",
+        "memory",
+        "decode",
+    ] {
+        assert!(ids.contains(&id), "{id} is among {ids:?}");
+    }
+    assert!(read(&out, "report.html").contains("<svg"));
+    assert!(read(&out, "report.txt").contains("Conditions"));
+    let table = read(&out, "ack-20000-ringwire.hgrm");
+    assert!(table.contains("1/(1-Percentile)") && table.contains("#[Max"), "{table}");
+    assert!(read(&out, "ack-20000-ringwire.hdr").contains("#[StartTime"));
+    std::fs::remove_dir_all(&out).expect("it is there");
+}
+
+#[test]
+fn what_cannot_be_is_refused_at_once() {
+    let out = folder("refused");
+    for (arguments, code, part) in [
+        (&["--clients", "nobody"][..], 1, "nobody"),
+        (&["--seconds", "0"], 1, "0.01 to 600"),
+        (&["--seconds", "NaN"], 1, "0.01 to 600"),
+        (&["--only", "nothing"], 2, "nothing"),
+        (&["--bytes", "3"], 2, "16"),
+        (&["--quick", "--long"], 2, "--long"),
+        (&["--out", "/proc/nowhere"], 1, "/proc/nowhere"),
+    ] {
+        let mut all = arguments.to_vec();
+        let out = out.to_string_lossy();
+        if !arguments.contains(&"--out") {
+            all.extend(["--out", &out]);
+        }
+        let output = rig(&all);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
+        assert!(errors.contains(part), "{arguments:?}: {errors}");
+    }
+    assert!(!out.exists(), "a run that is refused leaves nothing behind");
+}
