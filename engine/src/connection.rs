@@ -72,6 +72,8 @@ struct Open {
     broken: Option<io::Error>,
     /// Stands in the list of active connections.
     is_active: bool,
+    /// Was quiet, and has sent in this turn: the answer cannot be here yet, so this turn need not read.
+    has_just_begun: bool,
     active_until_ns: u64,
     since_ns: u64,
     has_received: bool,
@@ -259,6 +261,7 @@ impl Connections {
                     is_blocked: false,
                     broken: None,
                     is_active: true,
+                    has_just_begun: false,
                     active_until_ns: now_ns + ACTIVE_NS,
                     since_ns: now_ns,
                     has_received: false,
@@ -347,6 +350,7 @@ impl Connections {
         match open.socket.send(output) {
             Ok(transfer) => {
                 let sent = if let Transfer::Done(sent) = transfer { sent } else { 0 };
+                open.has_just_begun = !open.is_active;
                 open.moved_bytes(now, id, &mut self.active);
                 core.sent(id, sent);
                 if sent < len {
@@ -384,7 +388,9 @@ impl Connections {
                 self.active.swap_remove(at);
                 continue;
             }
-            came |= self.receive_from(now, id, core) > 0;
+            if !self.has_just_begun(id) {
+                came |= self.receive_from(now, id, core) > 0;
+            }
             // If it was lost, another stands here now.
             at += usize::from(self.active.get(at) == Some(&id));
         }
@@ -407,6 +413,15 @@ impl Connections {
         let State::Open(open) = &mut self.list[id.index()].state else { return false };
         open.is_active = now.mono_ns < open.active_until_ns && core.expects(id);
         open.is_active
+    }
+
+    /// Whether a read of this turn is in vain; the next turn's is not.
+    #[inline]
+    fn has_just_begun(&mut self, id: ConnectionId) -> bool {
+        match &mut self.list[id.index()].state {
+            State::Open(open) => std::mem::take(&mut open.has_just_begun),
+            _ => true,
+        }
     }
 
     fn has_events(&self) -> bool {

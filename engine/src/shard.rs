@@ -308,6 +308,9 @@ impl Shard {
 
     /// Opens and closes connections as the core asked.
     fn obey(&mut self, now: Now) {
+        if self.ports.asked.is_empty() {
+            return;
+        }
         let mut asked = std::mem::take(&mut self.ports.asked);
         for asked in asked.drain(..) {
             match asked {

@@ -7,6 +7,17 @@ use ringwire::{
 };
 use ringwire_loopback::{front, redis::Options};
 
+mod support;
+
+use support::on_both_hosts;
+
+on_both_hosts! {
+    dropping_an_engine_does_not_wait_for_a_longer_deadline,
+    waiting_lasts_until_there_is_something_or_the_time_has_passed,
+    absurd_lengths_are_refused_and_cost_nothing,
+    a_process_that_only_subscribes_has_counters_too,
+}
+
 /// Longer than anything here takes, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -16,15 +27,14 @@ fn drained(reports: &mut Reports) -> Vec<Report> {
     got
 }
 
-fn buffered() -> Config {
-    let config =
-        Config::new().redis("a", "redis://127.0.0.1:9").unwrap().redis("b", "redis://127.0.0.1:9").unwrap();
+fn buffered(config: Config) -> Config {
+    let config = config.redis("a", "redis://127.0.0.1:9").unwrap().redis("b", "redis://127.0.0.1:9").unwrap();
     config.route(Route::new("*").to("a").to("b").when_down(WhenDown::Buffer))
 }
 
 #[test]
 fn an_engine_that_is_dropped_answers_for_what_no_shard_has_seen_yet() {
-    let engine = Engine::start(buffered().host_driven()).unwrap();
+    let engine = Engine::start(buffered(Config::new()).host_driven()).unwrap();
     let channel = engine.channel("x").unwrap();
     let (mut publisher, mut reports) = engine.publisher().unwrap();
     for number in 0..3 {
@@ -39,7 +49,7 @@ fn an_engine_that_is_dropped_answers_for_what_no_shard_has_seen_yet() {
 
 #[test]
 fn a_frame_that_is_committed_after_the_end_is_reported_within_the_limit() {
-    let engine = Engine::start(buffered().shards(2).host_driven()).unwrap();
+    let engine = Engine::start(buffered(Config::new()).shards(2).host_driven()).unwrap();
     let mut shards = [0, 1].map(|index| engine.take_shard(index).unwrap());
     let channel = engine.channel("x").unwrap();
     let (mut publisher, mut reports) = engine.publisher().unwrap();
@@ -59,9 +69,8 @@ fn a_frame_that_is_committed_after_the_end_is_reported_within_the_limit() {
     assert_eq!((legs, reports.poll(1, |_| ()), reports.is_empty()), (vec![0, 1], 0, true));
 }
 
-#[test]
-fn dropping_an_engine_does_not_wait_for_a_longer_deadline() {
-    let engine = Engine::start(buffered()).unwrap();
+fn dropping_an_engine_does_not_wait_for_a_longer_deadline(config: Config) {
+    let engine = Engine::start(buffered(config)).unwrap();
     let channel = engine.channel("x").unwrap();
     let (mut publisher, mut reports) = engine.publisher().unwrap();
     publisher.publish(&channel, b"x").unwrap();
@@ -71,9 +80,8 @@ fn dropping_an_engine_does_not_wait_for_a_longer_deadline() {
     assert!(!reports.wait(Duration::MAX), "nothing can come any more, so nothing is waited for");
 }
 
-#[test]
-fn waiting_lasts_until_there_is_something_or_the_time_has_passed() {
-    let engine = Engine::start(buffered().shards(2)).unwrap();
+fn waiting_lasts_until_there_is_something_or_the_time_has_passed(config: Config) {
+    let engine = Engine::start(buffered(config).shards(2)).unwrap();
     let (_publisher, mut reports) = engine.publisher().unwrap();
     let mut subscriber = engine.subscriber().unwrap();
     let timeout = Duration::from_millis(20);
@@ -86,9 +94,8 @@ fn waiting_lasts_until_there_is_something_or_the_time_has_passed() {
     }
 }
 
-#[test]
-fn absurd_lengths_are_refused_and_cost_nothing() {
-    let engine = Engine::start(buffered()).unwrap();
+fn absurd_lengths_are_refused_and_cost_nothing(config: Config) {
+    let engine = Engine::start(buffered(config)).unwrap();
     let channel = engine.channel("x").unwrap();
     let mut publisher = engine.publisher_without_reports().unwrap();
     for len in [usize::MAX, usize::MAX - 31, u32::MAX as usize, 1 << 20] {
@@ -102,11 +109,10 @@ fn absurd_lengths_are_refused_and_cost_nothing() {
     assert_eq!(publisher.publish(&channel, b""), Err(Refusal::BackPressured));
 }
 
-#[test]
-fn a_process_that_only_subscribes_has_counters_too() {
+fn a_process_that_only_subscribes_has_counters_too(config: Config) {
     let server = front::spawn("127.0.0.1:0", Options::default()).unwrap();
-    let engine = Engine::start(Config::new().redis("main", &server.url()).unwrap()).unwrap();
-    let other = Engine::start(Config::new().redis("main", &server.url()).unwrap()).unwrap();
+    let engine = Engine::start(config.clone().redis("main", &server.url()).unwrap()).unwrap();
+    let other = Engine::start(config.redis("main", &server.url()).unwrap()).unwrap();
     let mut subscriber = engine.subscriber().unwrap();
     subscriber.subscribe("x").unwrap();
     let channel = other.channel("x").unwrap();

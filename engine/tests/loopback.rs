@@ -9,6 +9,21 @@ use ringwire::{
 };
 use ringwire_loopback::{front, redis::Options};
 
+mod support;
+
+use support::on_both_hosts;
+
+on_both_hosts! {
+    a_parked_shard_is_woken_by_each_message,
+    refusals_say_what_to_do_and_nothing_of_them_remains,
+    credit_and_report_slots_bound_what_is_outstanding,
+    the_local_bus_delivers_without_a_broker,
+    a_claim_is_written_in_place_and_an_abort_leaves_no_trace,
+    a_slow_subscriber_is_told_how_many_it_missed,
+    a_server_that_goes_away_is_told_and_comes_back_with_a_gap,
+    two_endpoints_have_an_outcome_each_and_a_dead_one_costs_nothing,
+}
+
 /// Longer than anything here takes, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -125,10 +140,9 @@ fn messages_go_out_and_come_back_on_every_host_and_idle_strategy() {
     }
 }
 
-#[test]
-fn a_parked_shard_is_woken_by_each_message() {
+fn a_parked_shard_is_woken_by_each_message(config: Config) {
     let server = front::spawn("127.0.0.1:0", Options::default()).unwrap();
-    let config = Config::new().idle(IdleStrategy::Park).redis("main", &server.url()).unwrap();
+    let config = config.idle(IdleStrategy::Park).redis("main", &server.url()).unwrap();
     let engine = Engine::start(config).unwrap();
     let channel = engine.channel("ticks").unwrap();
     let (mut publisher, mut reports) = engine.publisher().unwrap();
@@ -140,13 +154,12 @@ fn a_parked_shard_is_woken_by_each_message() {
     }
 }
 
-#[test]
-fn refusals_say_what_to_do_and_nothing_of_them_remains() {
+fn refusals_say_what_to_do_and_nothing_of_them_remains(config: Config) {
     // Nothing listens on the discard port of the loopback interface.
-    let config =
-        Config::new().redis("main", "redis://127.0.0.1:9").unwrap().ring_bytes(16 << 10).credit(4, 8 << 10);
-    let engine = Engine::start(config).unwrap();
-    let other = Engine::start(Config::new()).unwrap();
+    let small =
+        config.clone().redis("main", "redis://127.0.0.1:9").unwrap().ring_bytes(16 << 10).credit(4, 8 << 10);
+    let engine = Engine::start(small).unwrap();
+    let other = Engine::start(config).unwrap();
     let channel = engine.channel("a").unwrap();
     let (mut publisher, mut reports) = engine.publisher().unwrap();
     assert_eq!(publisher.publish(&channel, b"x"), Err(Refusal::NotConnected));
@@ -164,11 +177,10 @@ fn refusals_say_what_to_do_and_nothing_of_them_remains() {
     assert_eq!(publisher.accepted(), 0);
 }
 
-#[test]
-fn credit_and_report_slots_bound_what_is_outstanding() {
-    let config = Config::new().redis("main", "redis://127.0.0.1:9").unwrap();
-    let config = config.route(Route::new("*").to("main").when_down(WhenDown::Buffer));
-    let engine = Engine::start(config.ring_bytes(16 << 10).credit(10, 8 << 10)).unwrap();
+fn credit_and_report_slots_bound_what_is_outstanding(config: Config) {
+    let buffered = config.clone().redis("main", "redis://127.0.0.1:9").unwrap();
+    let buffered = buffered.route(Route::new("*").to("main").when_down(WhenDown::Buffer));
+    let engine = Engine::start(buffered.ring_bytes(16 << 10).credit(10, 8 << 10)).unwrap();
     let channel = engine.channel("a").unwrap();
     let (mut publisher, mut reports) = engine.publisher().unwrap();
     let max = match publisher.publish(&channel, &[0; 100_000]) {
@@ -185,7 +197,7 @@ fn credit_and_report_slots_bound_what_is_outstanding() {
 
     // Reports that nobody polls use up their slots; polling frees them.
     let server = front::spawn("127.0.0.1:0", Options::default()).unwrap();
-    let config = Config::new().redis("main", &server.url()).unwrap();
+    let config = config.redis("main", &server.url()).unwrap();
     let engine = Engine::start(config.ring_bytes(16 << 10).credit(10, 8 << 10)).unwrap();
     let channel = engine.channel("a").unwrap();
     let (mut publisher, mut reports) = engine.publisher().unwrap();
@@ -201,9 +213,8 @@ fn credit_and_report_slots_bound_what_is_outstanding() {
     assert_eq!(publisher.publish(&channel, b"x"), Ok(10));
 }
 
-#[test]
-fn the_local_bus_delivers_without_a_broker() {
-    let engine = Engine::start(Config::new().shards(3)).unwrap();
+fn the_local_bus_delivers_without_a_broker(config: Config) {
+    let engine = Engine::start(config.shards(3)).unwrap();
     let (mut publisher, mut reports) = engine.publisher().unwrap();
     let mut subscriber = engine.subscriber().unwrap();
     subscriber.subscribe("a.1").unwrap();
@@ -226,9 +237,8 @@ fn the_local_bus_delivers_without_a_broker() {
     assert_eq!(collect(&mut reports, 1)[0].receivers(), 0);
 }
 
-#[test]
-fn a_claim_is_written_in_place_and_an_abort_leaves_no_trace() {
-    let engine = Engine::start(Config::new()).unwrap();
+fn a_claim_is_written_in_place_and_an_abort_leaves_no_trace(config: Config) {
+    let engine = Engine::start(config).unwrap();
     let channel = engine.channel("a").unwrap();
     let (mut publisher, mut reports) = engine.publisher().unwrap();
     let mut subscriber = engine.subscriber().unwrap();
@@ -242,9 +252,8 @@ fn a_claim_is_written_in_place_and_an_abort_leaves_no_trace() {
     assert_eq!(collect(&mut reports, 1)[0].sequence, 0);
 }
 
-#[test]
-fn a_slow_subscriber_is_told_how_many_it_missed() {
-    let engine = Engine::start(Config::new().subscriber_ring_bytes(16 << 10)).unwrap();
+fn a_slow_subscriber_is_told_how_many_it_missed(config: Config) {
+    let engine = Engine::start(config.subscriber_ring_bytes(16 << 10)).unwrap();
     let channel = engine.channel("a").unwrap();
     let (mut publisher, mut reports) = engine.publisher().unwrap();
     let mut subscriber = engine.subscriber().unwrap();
@@ -262,11 +271,10 @@ fn a_slow_subscriber_is_told_how_many_it_missed() {
     assert_eq!(engine.bus_counters().dropped, 100 - taken);
 }
 
-#[test]
-fn a_server_that_goes_away_is_told_and_comes_back_with_a_gap() {
+fn a_server_that_goes_away_is_told_and_comes_back_with_a_gap(config: Config) {
     let server = front::spawn("127.0.0.1:0", Options::default()).unwrap();
     let (address, url) = (server.addr().unwrap(), server.url());
-    let engine = Engine::start(Config::new().redis("main", &url).unwrap()).unwrap();
+    let engine = Engine::start(config.redis("main", &url).unwrap()).unwrap();
     let channel = engine.channel("a").unwrap();
     let (mut publisher, mut reports) = engine.publisher().unwrap();
     let mut subscriber = engine.subscriber().unwrap();
@@ -289,11 +297,9 @@ fn a_server_that_goes_away_is_told_and_comes_back_with_a_gap() {
     server.stop();
 }
 
-#[test]
-fn two_endpoints_have_an_outcome_each_and_a_dead_one_costs_nothing() {
+fn two_endpoints_have_an_outcome_each_and_a_dead_one_costs_nothing(config: Config) {
     let server = front::spawn("127.0.0.1:0", Options::default()).unwrap();
-    let config =
-        Config::new().redis("live", &server.url()).unwrap().redis("dead", "redis://127.0.0.1:9").unwrap();
+    let config = config.redis("live", &server.url()).unwrap().redis("dead", "redis://127.0.0.1:9").unwrap();
     let engine = Engine::start(
         config.route(Route::new("both").to("dead").to("live")).route(Route::new("*").to("live")),
     )

@@ -46,9 +46,10 @@ use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
 use crate::clock::monotonic_ns;
 use crate::cores::{self, CoreNotAllowed};
 
-/// How often glommio's reactor gets a pass. Nothing of ours waits for it; it serves glommio's own timers and
-/// wakes, and costs about 10 us, so a thousandth of the core is a fair price.
-const PASS: Duration = Duration::from_millis(10);
+/// How often glommio's reactor gets a pass. Nothing of ours waits for it: it serves glommio's own timers and wakes. A
+/// pass costs about 10 us, for which every message waits, and an allocation or two of glommio's own: both a second
+/// apart, they are in no percentile.
+const PASS: Duration = Duration::from_secs(1);
 
 /// What one pass sleeps: the shortest time that makes glommio run its reactor (a sleep of zero does not
 /// yield to it).

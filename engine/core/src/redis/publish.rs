@@ -544,6 +544,10 @@ impl PublishLane {
 
     #[inline]
     fn next_answer(&mut self) -> Result<Option<Answer>, LinkError> {
+        // Most answers come alone: then the decoder need not be asked what is missing.
+        if self.link.input.unconsumed().is_empty() {
+            return Ok(None);
+        }
         let frame = match self.link.reader.next(self.link.input.unconsumed()) {
             Ok(Some(frame)) => frame,
             Ok(None) => return Ok(None),
