@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::machine::on_cores;
 use crate::rig::RigError;
@@ -108,6 +108,13 @@ impl Running {
                     return Err(self.failed(format_args!("it ended before it was ready: {told}")));
                 }
             }
+        }
+    }
+
+    /// A process that has ended is not there to be signalled, which is well.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, signal);
         }
     }
 

@@ -178,7 +178,7 @@ mod tests {
     fn records_have_exactly_their_length() {
         for bytes in [BYTES_MIN, 100, 128, 1_000, BYTES_MAX] {
             let records = payloads(bytes);
-            assert!(!records.is_empty() && records.len() % bytes == 0, "{bytes}");
+            assert!(!records.is_empty() && records.len().is_multiple_of(bytes), "{bytes}");
             assert!(records.len() <= RECORDS_BYTES_MAX.max(bytes), "{bytes}");
         }
         assert!(payloads(100).starts_with(b"1577916000065000000,EURUSD,1.121200,1.121720"));

@@ -10,6 +10,7 @@ use ringwire_loopback::redis::Options;
 
 use crate::child::{self, Running};
 use crate::rig::RigError;
+use rustix::process::Signal;
 
 /// A server on this machine listens long before that, or never.
 const START: Duration = Duration::from_secs(10);
@@ -23,7 +24,16 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// What it is, in words.
     pub(crate) words: String,
-    _child: Running,
+    child: Running,
+}
+
+/// The server does not run until this is dropped.
+pub(crate) struct Paused<'a>(&'a Server);
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        self.0.child.signal(Signal::CONT);
+    }
 }
 
 /// A program on PATH.
@@ -50,6 +60,12 @@ impl Server {
                 Self::embedded(own, cores, spins, why)
             }
         }
+    }
+
+    /// Stops it: it keeps its connections, and uses no core.
+    pub(crate) fn pause(&self) -> Paused<'_> {
+        self.child.signal(Signal::STOP);
+        Paused(self)
     }
 
     fn real(program: &PathBuf, cores: &[usize]) -> Result<Self, RigError> {
@@ -79,7 +95,7 @@ impl Server {
             std::thread::sleep(LOOK_EVERY);
         }
         let words = format!("{}, no persistence, started and ended by this run", version(program));
-        Ok(Self { address, words, _child: child })
+        Ok(Self { address, words, child })
     }
 
     fn embedded(own: &[String], cores: &[usize], spins: bool, why: &str) -> Result<Self, RigError> {
@@ -95,7 +111,7 @@ impl Server {
             address.map_err(|_| RigError::failed("embedded server", format_args!("it said `{line}`")))?;
         let idle = if spins { ", spinning" } else { "" };
         let words = format!("Ringwire's embedded loopback{idle} ({why}): not a real Redis");
-        Ok(Self { address, words, _child: child })
+        Ok(Self { address, words, child })
     }
 }
 

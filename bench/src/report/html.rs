@@ -48,11 +48,15 @@ fn short_conditions(results: &Results) -> String {
     format!("{} · {} · {} · {} · seed {}", it.date, it.cpu, it.kernel, it.server, it.seed)
 }
 
-/// Under a plot: machine, load, versions.
-fn plot_conditions(results: &Results, case: &Case) -> String {
+/// Under a plot: load, machine, versions, command.
+fn plot_conditions(results: &Results, case: &Case) -> Vec<String> {
     let it = &results.conditions;
-    let server = it.server.split(',').next().unwrap_or_default();
-    format!("{} · {} · ringwire {} · {server}", offered(case), it.date, it.version)
+    vec![
+        offered(case),
+        format!("{} · {} · {}", it.cpu, it.kernel, it.cores),
+        format!("{} · ringwire {} · {} · seed {}", it.date, it.version, it.server, it.seed),
+        it.command.clone(),
+    ]
 }
 
 fn figure(out: &mut String, heading: &str, words: &str, charts: &[Chart]) {
@@ -62,8 +66,12 @@ fn figure(out: &mut String, heading: &str, words: &str, charts: &[Chart]) {
     }
 }
 
-fn us(value: f64) -> String {
-    if value >= 1.0 { thousands(value as u64) } else { value.to_string() }
+/// A mark on an axis of microseconds, in the unit that suits it.
+fn mark(us: f64) -> String {
+    let text = time(us * 1_000.0);
+    let (digits, unit) = text.split_once(' ').unwrap_or((&text, ""));
+    // Marks are powers of ten.
+    format!("{} {unit}", digits.split('.').next().unwrap_or(digits))
 }
 
 /// Latency at rising percentiles, for the highest rate first.
@@ -107,7 +115,7 @@ fn percentile_chart(results: &Results, case: &Case) -> Option<Chart> {
         is_log: false,
         ticks: ticks.take_while(|(at, _)| *at <= last.max(1.0)).collect(),
     };
-    let y = Axis::log("latency (µs)", low, high, us);
+    let y = Axis::log("latency (ns, µs, ms as marked)", low, high, mark);
     let conditions = plot_conditions(results, case);
     Some(Chart { name: case.title.clone(), x, y, series, conditions, height: TALL })
 }
@@ -154,7 +162,7 @@ fn sweep(out: &mut String, results: &Results) {
     let chart = Chart {
         name: case.title.clone(),
         x: Axis::linear("offered rate (thousand messages/s)", rate, |it| thousands(it as u64)),
-        y: Axis::log("latency (µs)", low, high, us),
+        y: Axis::log("latency (ns, µs, ms as marked)", low, high, mark),
         series,
         conditions: plot_conditions(results, case),
         height: TALL * 0.8,
@@ -196,8 +204,9 @@ fn timelines(out: &mut String, results: &Results) {
                 name: format!("Worst latency over time, {}", series.name),
                 x: Axis::linear("time in the run (s)", end, |it| format!("{it:.2}")),
                 // The same for all, so that they can be compared.
-                y: Axis::log("worst latency (µs)", low, high, us),
-                conditions: format!("worst of each {slice_ms:.0} ms · {}", plot_conditions(results, case)),
+                y: Axis::log("worst latency (µs, ms)", low, high, mark),
+                conditions: [vec![format!("worst of each {slice_ms:.0} ms")], plot_conditions(results, case)]
+                    .concat(),
                 series: vec![series],
                 height: LOW,
             }

@@ -9,8 +9,8 @@ pub(super) struct Chart {
     pub(super) x: Axis,
     pub(super) y: Axis,
     pub(super) series: Vec<Series>,
-    /// One line under the plot.
-    pub(super) conditions: String,
+    /// Lines under the plot.
+    pub(super) conditions: Vec<String>,
     /// Of the plot alone, in pixels.
     pub(super) height: f64,
 }
@@ -66,7 +66,11 @@ const WIDTH: f64 = 920.0;
 const LEFT: f64 = 78.0;
 const RIGHT: f64 = 168.0;
 const TOP: f64 = 14.0;
-const BOTTOM: f64 = 66.0;
+/// Ticks, the axis' name, and the conditions below.
+const BOTTOM: f64 = 48.0;
+const CONDITION_LINE: f64 = 14.0;
+/// What fits into the width.
+const CONDITION_CHARS_MAX: usize = 150;
 const LEGEND_LINE: f64 = 21.0;
 
 impl Axis {
@@ -109,7 +113,8 @@ impl Chart {
     pub(super) fn render(&self) -> String {
         let mut out = String::new();
         let legend = TOP + LEGEND_LINE * (self.series.len() as f64 + 0.5);
-        let total = (TOP + self.height + BOTTOM).max(legend);
+        let below = BOTTOM + CONDITION_LINE * self.conditions.len() as f64;
+        let total = (TOP + self.height + below).max(legend);
         let name = escaped(&self.name);
         // Writing into a string does not fail: here and below.
         let _ = writeln!(
@@ -134,12 +139,12 @@ impl Chart {
             "<text class=\"y-label\" x=\"16\" y=\"{upright:.1}\" transform=\"rotate(-90 16 {upright:.1})\">{}</text>",
             escaped(&self.y.label)
         );
-        let conditions = escaped(&self.conditions);
-        let _ = writeln!(
-            out,
-            "<text class=\"conditions\" x=\"{LEFT}\" y=\"{:.1}\">{conditions}</text>\n</svg>",
-            bottom + 60.0
-        );
+        for (at, line) in self.conditions.iter().enumerate() {
+            let y = bottom + BOTTOM + CONDITION_LINE * (at as f64 + 0.5);
+            let line = escaped(&cut(line));
+            let _ = writeln!(out, "<text class=\"conditions\" x=\"{LEFT}\" y=\"{y:.1}\">{line}</text>");
+        }
+        out.push_str("</svg>\n");
         out
     }
 
@@ -206,6 +211,14 @@ impl Chart {
         }
         out.push_str("</g>\n");
     }
+}
+
+/// As much of a line as fits.
+fn cut(line: &str) -> String {
+    if line.chars().count() <= CONDITION_CHARS_MAX {
+        return line.to_owned();
+    }
+    line.chars().take(CONDITION_CHARS_MAX - 1).chain(['…']).collect()
 }
 
 /// Text as HTML and SVG take it.

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -62,7 +61,7 @@ pub(crate) struct Recorded {
 pub(super) struct Measure<'a> {
     plan: &'a Plan,
     cores: &'a Cores,
-    address: SocketAddr,
+    server: &'a Server,
     folder: PathBuf,
     /// Payload and schedule files by what they hold.
     files: HashMap<String, PathBuf>,
@@ -86,14 +85,14 @@ impl Drop for Measure<'_> {
 }
 
 impl<'a> Measure<'a> {
-    pub(super) fn new(plan: &'a Plan, cores: &'a Cores, address: SocketAddr) -> Result<Self, RigError> {
+    pub(super) fn new(plan: &'a Plan, cores: &'a Cores, server: &'a Server) -> Result<Self, RigError> {
         let folder = std::env::temp_dir().join(format!("ringwire-bench-{}", std::process::id()));
         fs::create_dir_all(&folder)
             .map_err(|error| RigError::system(&format!("making the folder {}", folder.display()), &error))?;
         Ok(Self {
             plan,
             cores,
-            address,
+            server,
             folder,
             files: HashMap::new(),
             random: Random::new(plan.seed),
@@ -122,7 +121,7 @@ impl<'a> Measure<'a> {
         ));
         for scenario in &plan.scenarios {
             if *scenario == Scenario::Allocations {
-                let url = format!("redis://{}", self.address);
+                let url = format!("redis://{}", self.server.address);
                 results.facts.push(allocations::count(&url, &self.cores.client));
                 continue;
             }
@@ -142,6 +141,8 @@ impl<'a> Measure<'a> {
         progress: &mut Progress,
     ) -> Result<Case, RigError> {
         let second = self.second_server(case)?;
+        // These need no server, and have the use of its core.
+        let _paused = matches!(case.mode, Mode::Cost | Mode::Decode).then(|| self.server.pause());
         let mut entrants = case.entrants.clone();
         let mut cells: Vec<Cell> = entrants.iter().map(cell).collect();
         let mut latencies: Vec<Vec<(usize, Vec<u64>)>> = vec![Vec::new(); cells.len()];
@@ -179,13 +180,13 @@ impl<'a> Measure<'a> {
                             // A slow client floods with fewer messages from now on: the figure is per message.
                             let messages = entrants[at].load.messages as f64 * wanted_s / took_s;
                             entrants[at].load.messages = (messages as u64).max(1);
-                        } else if is_slow {
+                        } else if is_slow && matches!(case.mode, Mode::Ack | Mode::Subscribe) {
                             let words = format!("does not hold {}/s", thousands(entrant.load.rate));
                             give_up(&mut cells, at, &words, case.id == "rates");
                         }
                     }
                     Err(error) => {
-                        progress.say(&format!("{}: {error}", entrant.label));
+                        progress.say(&format!("{}, {error}", case.title));
                         give_up(&mut cells, at, &error.to_string(), false);
                     }
                 }
@@ -302,14 +303,14 @@ impl<'a> Measure<'a> {
             let record =
                 fs::read(&payloads).map_err(|error| RigError::system("reading the payloads", &error))?;
             let payload = String::from_utf8_lossy(&record[..load.bytes]).into_owned();
-            let (host, port) = (self.address.ip().to_string(), self.address.port().to_string());
+            let (host, port) = (self.server.address.ip().to_string(), self.server.address.port().to_string());
             let (count, window) = (load.messages.to_string(), entrant.window.to_string());
             command.args(["-h", &host, "-p", &port, "-c", "1", "-P", &window, "-n", &count, "--csv"]);
             command.args(["PUBLISH", "rig.0", &payload]);
             return Ok(command);
         }
         command.args(&entrant.contestant.words[1..]);
-        command.args(["--client", &entrant.client, "--address", &self.address.to_string()]);
+        command.args(["--client", &entrant.client, "--address", &self.server.address.to_string()]);
         command.args(["--mode", case.mode.name(), "--tuning", case.tuning.name()]);
         let numbers = [
             ("--messages", load.messages),
@@ -348,7 +349,7 @@ impl<'a> Measure<'a> {
         let mut command = Command::new(&own[0]);
         let load = &entrant.load;
         command.args(&own[1..]).args(["client", "--client", "publisher", "--mode", "source"]);
-        command.args(["--address", &self.address.to_string()]);
+        command.args(["--address", &self.server.address.to_string()]);
         command.args(["--messages", &load.messages.to_string(), "--warmup", &load.warmup.to_string()]);
         command.args(["--bytes", &load.bytes.to_string(), "--channels", &load.channels.to_string()]);
         command.arg("--payloads").arg(self.payloads(load.bytes)?).arg("--schedule").arg(schedule);

@@ -94,7 +94,7 @@ enum What {
     Check,
     /// One run of one contestant: what the rig starts.
     #[command(hide = true)]
-    Client(ClientArgs),
+    Client(Box<ClientArgs>),
     /// The embedded server as a process: what the rig starts where there is no redis-server.
     #[command(hide = true)]
     Server {
@@ -149,7 +149,7 @@ fn measure(args: &RigArgs) -> Result<(), RigError> {
         notes: notes::notes(&plan, &cores),
         ..Results::default()
     };
-    let mut measure = Measure::new(&plan, &cores, server.address)?;
+    let mut measure = Measure::new(&plan, &cores, &server)?;
     measure.run(&mut results)?;
     results.goals = goals::judge(&results);
     report::write(&out, &results, measure.histograms())?;
