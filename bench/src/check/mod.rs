@@ -111,15 +111,16 @@ pub fn compare(reported: &[u64], expected: &[u64]) -> [Row; 3] {
 ///
 /// # Errors
 /// The contestant failed, or the machine was too busy each time.
-pub fn measure(client: &str, tuning: Tuning, trial: &Trial, own: &[String]) -> Result<[Row; 3], RigError> {
+fn measure(client: &str, tuning: Tuning, trial: &Trial, own: &[String]) -> Result<[Row; 3], RigError> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
-        let (rows, waited) = once(client, tuning, trial, own)?;
+        let trace = trace(client, tuning, trial, own)?;
+        let rows = compare(&trace.reported, &trace.expected);
         if rows.iter().all(Row::is_right) {
             return Ok(rows);
         }
         // Wrong on a quiet machine is wrong.
-        if waited <= WAITED_SHARE_MAX {
+        if trace.waited_share <= WAITED_SHARE_MAX {
             last = Some(rows);
         }
     }
@@ -130,8 +131,22 @@ pub fn measure(client: &str, tuning: Tuning, trial: &Trial, own: &[String]) -> R
     })
 }
 
-/// The rows, and the share of the time for which the contestant was ready and did not run.
-fn once(client: &str, tuning: Tuning, trial: &Trial, own: &[String]) -> Result<([Row; 3], f64), RigError> {
+/// One trial, message by message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// Nanoseconds from due time to answer, as the contestant wrote them.
+    pub reported: Vec<u64>,
+    /// Nanoseconds from due time to the server's sending of the answer, by its notes.
+    pub expected: Vec<u64>,
+    /// The share of the time for which the contestant was ready and did not run.
+    pub waited_share: f64,
+}
+
+/// Runs `client` against the delaying server once.
+///
+/// # Errors
+/// The contestant or the server failed.
+pub fn trace(client: &str, tuning: Tuning, trial: &Trial, own: &[String]) -> Result<Trace, RigError> {
     let [program, words @ ..] = own else {
         return Err(RigError::Check("this program does not know its own name".to_owned()));
     };
@@ -162,8 +177,8 @@ fn once(client: &str, tuning: Tuning, trial: &Trial, own: &[String]) -> Result<(
     }
     let expected: Vec<u64> =
         sent.iter().zip(&due).map(|(sent, due)| sent.saturating_sub(told.started_ns + due)).collect();
-    let waited = finished.waited_ns as f64 / told.elapsed_ns.max(1) as f64;
-    Ok((compare(&reported, &expected), waited))
+    let waited_share = finished.waited_ns as f64 / told.elapsed_ns.max(1) as f64;
+    Ok(Trace { reported, expected, waited_share })
 }
 
 /// Checks the floor's and ringwire's measurements, prints what was found.

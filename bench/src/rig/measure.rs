@@ -131,6 +131,9 @@ impl<'a> Measure<'a> {
             }
         }
         progress.done();
+        // In the order of the tables, and not of the shuffled runs.
+        let place = |name: &str| plan.contestants.iter().position(|it| it.name == name);
+        results.contestants.sort_by_key(|it| place(&it.name));
         Ok(())
     }
 
@@ -282,7 +285,7 @@ impl<'a> Measure<'a> {
             run.latency = Some(quantiles(&latencies, unit));
             run.late_p99_ns = read_u64s(&late).ok().map(|late| quantiles(&late, 1.0).p99);
         }
-        run.invalid = invalid(case.mode, &run);
+        run.invalid = invalid(case.mode, &run).filter(|_| run.failed > 0 || !entrant.contestant.is_null());
         Ok(Outcome { run, told, latencies, began })
     }
 

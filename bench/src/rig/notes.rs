@@ -24,6 +24,9 @@ pub(super) fn notes(plan: &Plan, cores: &Cores) -> Vec<String> {
              Gaps are counted from {} µs.",
             GAP_MIN_NS / 1_000
         ),
+        "null and null-sleep are the rig itself: a message is answered the moment it is handed over, so that what they show \
+         is the lateness of a generator that spins, and of one that sleeps as the foreign clients' do."
+            .to_owned(),
         "CPU is the contestant's whole process, user and system, from the first counted message to the last answer, as \
          it says itself; the kernel's figure for its whole life stands beside it in results.json. redis-benchmark tells \
          no such time: its whole life counts."
