@@ -15,7 +15,7 @@ const MAY_KNOW: [(&str, &[&str]); 8] = [
     ("ringwire", &["ringwire-codec", "ringwire-core", "ringwire-shards"]),
     // A server at the other end: it shares the codec, and nothing of what is tested against it.
     ("ringwire-loopback", &["ringwire-codec"]),
-    ("ringwire-cli", &["ringwire", "ringwire-loopback"]),
+    ("ringwire-cli", &["ringwire", "ringwire-loopback", "ringwire-bench"]),
     ("ringwire-bench", UNDER_TEST),
     ("ringwire-tests", UNDER_TEST),
 ];

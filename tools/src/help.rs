@@ -217,3 +217,22 @@ Publish each line on the channel that this column names, by its name in the head
 
 pub(crate) const TIME_COLUMN: &str = "\
 The column that holds the time, by its name in the header or by its number from 1 [default: the first]";
+
+pub(crate) const BENCH: &str = "\
+Measures this machine: Ringwire beside a bare socket and beside other clients of Redis, in about five minutes.
+
+Load is open loop: each message has a time at which it is due, and its latency begins then, whatever happened before. \
+Every run is a process of its own, in a shuffled order, several times; what is shown are medians with their spread, and \
+beside each tail the noise of the machine itself in the same seconds. Nothing else should run meanwhile.
+
+The server is the redis-server on PATH, started and ended here, else the embedded one. Other clients take part if they \
+are installed (bench/peers/install in the source); those that are not are named. The report is a table here, and a \
+folder with an HTML page, .hgrm and .hdr files and JSON.";
+
+pub(crate) const BENCH_EXAMPLES: &str = "\
+Examples:
+  ringwire bench --quick
+      about a minute, to see whether everything works
+  ringwire bench --only ack --rates 20000,100000 --clients ringwire,floor
+  ringwire bench check
+      is the rig itself right? a server that delays its answers by known times must be measured so";

@@ -3,7 +3,7 @@
 //! ```text
 //!  args ──► a plan ──► demo, publish, subscribe, ──► Engine ──► Redis ──► messages, tables, JSON    stdout
 //!                      replay, status             └─ Configuration        progress                  stderr
-//!                      config, loopback, completions, man                 `ringwire: …`, exit code  stderr
+//!                      config, loopback, bench, completions, man                 `ringwire: …`, exit code  stderr
 //! ```
 //!
 //! Exit codes: 0 all went well; 1 it did not, and standard error says why; 2 the command line or the configuration
@@ -53,8 +53,18 @@ fn main() -> ExitCode {
         Ok(Command::Status(plan)) => output::finish(&status::run(&plan), plan.json),
         Ok(Command::Config(plan)) => settings::run(&plan),
         Ok(Command::Loopback(plan)) => output::end(loopback::run(&plan).as_ref()),
+        Ok(Command::Bench(plan)) => output::end(bench(*plan).as_ref()),
         Ok(Command::Completions(plan)) => generate::completions(&plan),
         Ok(Command::Man(plan)) => generate::man(&plan),
         Err(unparsed) => unparsed.finish(),
     }
+}
+
+/// The rig of `bench/`, which shows its own progress and its own report.
+fn bench(plan: ringwire_bench::rig::RigArgs) -> Option<output::Failure> {
+    let error = ringwire_bench::rig::run(plan).err()?;
+    Some(match error {
+        ringwire_bench::rig::RigError::Option { .. } => output::Failure::usage(error.to_string()),
+        _ => error.to_string().into(),
+    })
 }

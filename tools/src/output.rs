@@ -102,7 +102,7 @@ pub(crate) fn finish_with(text: &str) -> ExitCode {
     if print(text) { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }
 
-/// Prints a value as one line of JSON; answers as [`print`].
+/// Prints a value as one line of JSON; answers as [`print()`].
 pub(crate) fn print_json(value: &impl Serialize) -> bool {
     // Structs of numbers and texts, whose keys are texts: there is nothing that JSON cannot hold.
     print(&(serde_json::to_string(value).unwrap_or_default() + "\n"))

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
+use ringwire_bench::rig::RigArgs;
 
 use crate::help;
 use crate::output::{self, Failure};
@@ -64,6 +65,9 @@ enum RawSubcommand {
     /// Run a small Redis for trying things out, until Ctrl-C
     #[command(long_about = help::LOOPBACK, after_help = help::LOOPBACK_EXAMPLES)]
     Loopback(loopback::Raw),
+    /// Measure this machine: Ringwire beside a bare socket and other clients of Redis
+    #[command(long_about = help::BENCH, after_help = help::BENCH_EXAMPLES)]
+    Bench(Box<RigArgs>),
     /// Print a script that completes this command in a shell
     #[command(after_help = help::COMPLETIONS_EXAMPLES)]
     Completions(generate::RawCompletions),
@@ -82,6 +86,7 @@ pub(crate) enum Command {
     Status(Status),
     Config(ConfigPlan),
     Loopback(Loopback),
+    Bench(Box<RigArgs>),
     Completions(Completions),
     Man(Man),
 }
@@ -128,6 +133,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         RawSubcommand::Status(raw) => raw.resolve().map(Command::Status),
         RawSubcommand::Config(raw) => raw.resolve().map(Command::Config),
         RawSubcommand::Loopback(raw) => raw.resolve().map(Command::Loopback),
+        RawSubcommand::Bench(raw) => Ok(Command::Bench(raw)),
         RawSubcommand::Completions(raw) => Ok(Command::Completions(raw.resolve())),
         RawSubcommand::Man(raw) => Ok(Command::Man(raw.resolve())),
     };
