@@ -31,6 +31,8 @@ use crate::shared::{Command, Phase, ShardShared, Shared};
 const FRAMES_PER_RING: usize = 256;
 /// Frames that are taken from all rings in one turn, about 0.1 ms: the rings behind them come first in the next one.
 const FRAMES_PER_TURN: usize = 1_024;
+/// Their bytes, for the same time: one ring of large messages a turn.
+const FRAME_BYTES_PER_TURN: usize = 1 << 20;
 /// Polls of the core in one turn.
 const POLLS_PER_TURN: usize = 4;
 /// Polls of the core before the end: full receive buffers of the smallest answers, on two hundred connections.
@@ -241,17 +243,17 @@ impl Shard {
     /// Takes frames out of the rings, a bounded number of each and of all.
     fn drain(&mut self, now: Now) -> bool {
         let rings = self.frames.len();
-        let mut drained = 0;
+        let (mut drained, mut bytes) = (0, 0);
         let mut gone = None;
         for offset in 0..rings {
             let index = (self.first_ring + offset) % rings;
-            let read = self.drain_ring(now, index);
+            let read = self.drain_ring(now, index, &mut bytes);
             drained += read;
             let (_, ring) = &self.frames[index];
             if read == 0 && ring.is_abandoned() && ring.is_empty() {
                 gone = Some(index);
             }
-            if drained >= FRAMES_PER_TURN {
+            if drained >= FRAMES_PER_TURN || bytes >= FRAME_BYTES_PER_TURN {
                 self.first_ring = index + 1;
                 break;
             }
@@ -273,11 +275,12 @@ impl Shard {
         drained > 0
     }
 
-    fn drain_ring(&mut self, now: Now, index: usize) -> usize {
+    fn drain_ring(&mut self, now: Now, index: usize, total: &mut usize) -> usize {
         let Self { core, ports, frames, commands, postponed, commands_taken, commands_done, .. } = self;
         let (publisher, ring) = &mut frames[index];
         let publisher = *publisher;
         let read = ring.read(FRAMES_PER_RING, |bytes| {
+            *total += bytes.len();
             let Ok(frame) = Frame::decode(bytes) else { return };
             if !core.knows_channel(frame.channel) {
                 // The channel was opened before the frame was committed: its command is in the queue.
