@@ -327,6 +327,11 @@ impl Connections {
         core.disconnected(id, LinkError::Socket(error.to_string()));
     }
 
+    /// Whether something is left for the next turn that epoll does not tell of.
+    pub(crate) fn has_rest(&self) -> bool {
+        !self.unfinished.is_empty()
+    }
+
     /// Goes on with what was too long for one send. Answers whether there was anything.
     pub(crate) fn send_rest(&mut self, now: Now, core: &mut Core) -> bool {
         let waiting = self.unfinished.len().min(RESUMED_PER_TURN);

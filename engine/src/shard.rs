@@ -375,6 +375,7 @@ impl Shard {
         self.sleeper.drain();
         self.sleeper.arm();
         let is_idle = self.ports.changed.is_empty()
+            && !self.connections.has_rest()
             && self.commands.is_empty()
             && self.postponed.is_empty()
             && self.frames.iter().all(|(_, ring)| ring.is_empty());
