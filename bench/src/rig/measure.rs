@@ -159,7 +159,7 @@ impl<'a> Measure<'a> {
             }
             for at in order {
                 let entrant = &entrants[at];
-                let estimate = entrant.estimate();
+                let estimate = case.estimate_of(entrant);
                 if cells[at].trouble.is_some() {
                     progress.ended(1, estimate);
                     continue;

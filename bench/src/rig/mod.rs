@@ -40,7 +40,7 @@ const OWN_WORD: &str = "bench";
 pub struct RigArgs {
     #[command(subcommand)]
     what: Option<What>,
-    /// About a minute: 3 repetitions of a quarter of a second.
+    /// About a minute: 3 repetitions of a quarter of a second, without the wide comparisons.
     #[arg(long, conflicts_with = "long")]
     quick: bool,
     /// Half an hour and more: 10 repetitions of five seconds.
@@ -52,8 +52,8 @@ pub struct RigArgs {
     /// Only these contestants, as in `ringwire,floor,redis-rs`.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     clients: Vec<String>,
-    /// Messages a second of the acknowledgement scenario.
-    #[arg(long, value_name = "MSG_PER_S", value_delimiter = ',', default_values_t = [20_000, 100_000],
+    /// Messages a second of the acknowledgement scenario [default: 20000,100000; with --quick 100000].
+    #[arg(long, value_name = "MSG_PER_S", value_delimiter = ',',
           value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     rates: Vec<u64>,
     /// Length of one run, in seconds.

@@ -40,8 +40,12 @@ pub enum Scenario {
 
 /// Lengths of a run in seconds, and repetitions: `--quick`, the default, `--long`.
 const QUICK: (f64, usize) = (0.25, 3);
-const DEFAULT: (f64, usize) = (1.0, 5);
+const DEFAULT: (f64, usize) = (0.6, 5);
 const LONG: (f64, usize) = (5.0, 10);
+/// Rates of the acknowledgement unless told otherwise, the promised one last; a quick look has that alone.
+const RATES: [u64; 2] = [CALM_RATE, PROMISED_RATE];
+/// What a quick look leaves out unless it is asked for.
+const NOT_QUICK: [Scenario; 3] = [Scenario::Rates, Scenario::Shapes, Scenario::Sizes];
 /// Comparisons of ours and the floor under many loads: fewer and shorter, since there are many.
 const WIDE_ROUNDS: usize = 3;
 const WIDE_SHARE: f64 = 0.5;
@@ -65,6 +69,8 @@ const PROMISED_RATE: u64 = 100_000;
 const OVERHEAD_S: f64 = 0.25;
 /// Frames of a decoding run: a hundredth of a second for the fastest.
 const DECODED: u64 = 1_000_000;
+/// As many a second, the slower ones and the faster ones together.
+const DECODE_RATE: f64 = 5e6;
 /// Messages out and back when memory is looked at.
 const REMEMBERED: u64 = 200_000;
 
@@ -75,6 +81,7 @@ pub(super) struct Plan {
     pub(super) repetitions: usize,
     pub(super) seed: u64,
     pub(super) scenarios: Vec<Scenario>,
+    is_quick: bool,
     clients: Vec<String>,
     rates: Vec<u64>,
     shape: Shape,
@@ -111,15 +118,17 @@ pub(super) struct Entrant {
 impl CasePlan {
     /// How long it will take, in seconds.
     pub(super) fn estimate(&self) -> f64 {
-        self.entrants.iter().map(Entrant::estimate).sum::<f64>() * self.rounds as f64
+        self.entrants.iter().map(|it| self.estimate_of(it)).sum::<f64>() * self.rounds as f64
     }
-}
 
-impl Entrant {
-    /// How long one run will take, in seconds.
-    pub(super) fn estimate(&self) -> f64 {
-        let count = (self.load.messages + self.load.warmup) as f64;
-        let rate = if self.load.rate == 0 { FLOOD_RATE } else { self.load.rate as f64 };
+    /// How long one run of an entrant will take, in seconds.
+    pub(super) fn estimate_of(&self, entrant: &Entrant) -> f64 {
+        let count = (entrant.load.messages + entrant.load.warmup) as f64;
+        let rate = match (self.mode, entrant.load.rate) {
+            (Mode::Decode, _) => DECODE_RATE,
+            (_, 0) => FLOOD_RATE,
+            (_, rate) => rate as f64,
+        };
         count / rate + OVERHEAD_S
     }
 }
@@ -146,15 +155,24 @@ impl Plan {
             let accepted = format!("there are {}; bench/peers/install gets more", there.join(", "));
             return Err(RigError::Option { name: "--clients".into(), value: unknown.clone(), accepted });
         }
-        let scenarios = Scenario::value_variants().iter().copied();
+        let is_wanted = |it: &Scenario| match &args.only[..] {
+            [] => !args.quick || !NOT_QUICK.contains(it),
+            only => only.contains(it),
+        };
+        let rates = match &args.rates[..] {
+            [] if args.quick => vec![PROMISED_RATE],
+            [] => RATES.into(),
+            rates => rates.into(),
+        };
         Ok(Self {
             contestants,
             seconds,
             repetitions: args.repetitions.map_or(repetitions, |it| it as usize),
             seed: args.seed.unwrap_or_else(draw_seed),
-            scenarios: scenarios.filter(|it| args.only.is_empty() || args.only.contains(it)).collect(),
+            scenarios: Scenario::value_variants().iter().copied().filter(is_wanted).collect(),
+            is_quick: args.quick,
             clients: args.clients.clone(),
-            rates: args.rates.clone(),
+            rates,
             shape: args.schedule,
             bytes: args.bytes as usize,
             channels: args.channels,
@@ -173,6 +191,7 @@ impl Plan {
             Scenario::Publish if cores > 1 => vec![self.publish()],
             Scenario::Publish | Scenario::Allocations => Vec::new(),
             Scenario::Ack => self.rates.iter().map(|rate| self.ack(*rate)).collect(),
+            Scenario::Flood if self.is_quick => vec![self.flood("flood", WINDOW, &[])],
             Scenario::Flood => vec![self.flood("flood", WINDOW, &[]), self.flood_large()],
             Scenario::Subscribe => {
                 vec![self.subscribe(Tuning::Latency), self.subscribe(Tuning::Throughput)]
@@ -284,7 +303,10 @@ impl Plan {
             Tuning::Throughput => ("subscribe-cpu", "tuned for little work"),
         };
         let title = format!("Due time to subscriber at {}/s, {words}", thousands(load.rate));
-        CasePlan { tuning, ..self.case(id, title, Mode::Subscribe, entrants) }
+        let case = self.case(id, title, Mode::Subscribe, entrants);
+        // CPU varies less than a tail does.
+        let rounds = if tuning == Tuning::Throughput { case.rounds.min(WIDE_ROUNDS) } else { case.rounds };
+        CasePlan { tuning, rounds, ..case }
     }
 
     fn sweep(&self, done: &[Case]) -> CasePlan {
