@@ -8,6 +8,7 @@ mod inflate;
 mod oracle;
 mod oracle_produce;
 mod partition;
+#[path = "../resp/random.rs"]
 mod random;
 mod records;
 mod records_oracle;
