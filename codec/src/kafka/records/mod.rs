@@ -20,6 +20,7 @@ mod layout;
 mod open;
 mod read;
 mod record;
+mod stamp;
 
 pub use compress::{Compression, Compressors};
 pub use frozen::{FrozenBatch, Producer};
@@ -28,3 +29,4 @@ pub use layout::{Codec, next_sequence};
 pub use open::{BatchLimits, OpenBatch, PushError};
 pub use read::{BatchError, Batches, ReadRecord, RecordBatch, Records};
 pub use record::{Header, Headers, Record};
+pub use stamp::stamp;
