@@ -97,8 +97,15 @@ impl Open {
 
 #[derive(Debug)]
 struct Connection {
+    id: ConnectionId,
     state: State,
     addresses: Addresses,
+}
+
+impl Connection {
+    fn new(id: ConnectionId) -> Self {
+        Self { id, state: State::Closed, addresses: Addresses::default() }
+    }
 }
 
 /// All connections of one shard, by [`ConnectionId::index`].
@@ -136,9 +143,8 @@ impl Connections {
         shard: &Arc<ShardShared>,
     ) -> Self {
         let count = locations.len() * 2;
-        let closed = || Connection { state: State::Closed, addresses: Addresses::default() };
         Self {
-            list: std::iter::repeat_with(closed).take(count).collect(),
+            list: (0..count).map(|index| Connection::new(ConnectionId::from_index(index))).collect(),
             moved: Marks::new(locations.len()),
             locations,
             poller,
@@ -162,17 +168,30 @@ impl Connections {
 
     /// Begins to open a connection.
     pub(crate) fn open(&mut self, now: Now, id: ConnectionId, core: &mut Core) {
-        let address = match &self.locations[usize::from(id.endpoint().0)] {
+        self.make_place(id);
+        let broker = core.address(id).map(|(host, port)| Location::of_broker(host, port));
+        let location = broker.as_ref().unwrap_or(&self.locations[usize::from(id.endpoint().0)]);
+        let address = match location {
             Location::Address(ip, port) => Address::Tcp((*ip, *port).into()),
             Location::Path(path) => Address::Unix(path.clone()),
             Location::Name(host, port) => {
                 let name = (Arc::from(host.as_str()), *port);
-                let request = Request { shard: self.shard.clone(), connection: id.index(), name };
+                let request = Request { shard: self.shard.clone(), connection: id, name };
                 self.look_up(now, id, request, core);
                 return;
             }
         };
         self.try_addresses(now, id, VecDeque::from([address]), core);
+    }
+
+    /// A broker that has become known has a connection that was not there before.
+    fn make_place(&mut self, id: ConnectionId) {
+        while self.list.len() <= id.index() {
+            // Those in between come with brokers that are not connected yet.
+            let between = ConnectionId::from_index(self.list.len());
+            self.list.push(Connection::new(between));
+        }
+        self.list[id.index()].id = id;
     }
 
     fn look_up(&mut self, now: Now, id: ConnectionId, request: Request, core: &mut Core) {
@@ -191,7 +210,7 @@ impl Connections {
 
     /// The resolver's answer.
     pub(crate) fn answered(&mut self, now: Now, id: ConnectionId, found: Found, core: &mut Core) {
-        let Connection { state, addresses } = &mut self.list[id.index()];
+        let Connection { state, addresses, .. } = &mut self.list[id.index()];
         addresses.is_asked = false;
         if matches!(state, State::Resolving) {
             self.resolved(now, id, found, core);
@@ -277,7 +296,8 @@ impl Connections {
             Err(error) => {
                 self.discard(&socket);
                 if others.is_empty() {
-                    core.disconnected(id, LinkError::Connect(self.at(id, &error)));
+                    let reason = self.at(id, &error, core);
+                    core.disconnected(id, LinkError::Connect(reason));
                 } else {
                     self.try_addresses(now, id, others, core);
                 }
@@ -286,7 +306,10 @@ impl Connections {
     }
 
     /// The endpoint's place in words, with what happened there.
-    fn at(&self, id: ConnectionId, error: &io::Error) -> String {
+    fn at(&self, id: ConnectionId, error: &io::Error, core: &Core) -> String {
+        if let Some((host, port)) = core.address(id) {
+            return format!("{host}:{port}: {error}");
+        }
         match &self.locations[usize::from(id.endpoint().0)] {
             Location::Address(ip, port) => format!("{}: {error}", std::net::SocketAddr::new(*ip, *port)),
             Location::Name(host, port) => format!("{host}:{port}: {error}"),
@@ -467,8 +490,9 @@ impl Connections {
     /// Does what one event asks for. It may be older than the connection: then there is nothing to receive, and nothing
     /// happens. Answers how many bytes came.
     fn happened(&mut self, now: Now, event: Ready, core: &mut Core) -> usize {
-        let id = ConnectionId::from_index(event.token as usize);
-        match &mut self.list[id.index()].state {
+        let Some(Connection { id, state, .. }) = self.list.get_mut(event.token as usize) else { return 0 };
+        let id = *id;
+        match state {
             State::Connecting { .. } => self.connecting(now, id, core),
             State::Open(open) => {
                 if event.writable && open.is_blocked {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::unbounded;
 use crossbeam::utils::CachePadded;
 use ringwire_core::channel::{LEGS_MAX, NAME_LEN_MAX, shard_of};
-use ringwire_core::{Channel as CoreChannel, Core, Counters, EndpointId, RedisSettings};
+use ringwire_core::{Channel as CoreChannel, Core, Counters, EndpointId, EndpointSettings};
 use ringwire_shards::clock::monotonic_ns;
 use ringwire_shards::credit::{Amount, credit};
 use ringwire_shards::host::{self, HostHandle};
@@ -160,7 +160,9 @@ impl Engine {
     /// Starts with another way to look host names up.
     pub(crate) fn start_with(config: Config, look_up: Arc<LookUp>) -> Result<Self, StartError> {
         config.checked()?;
-        let needs_names = config.endpoints.iter().any(|it| matches!(it.location, Location::Name(..)));
+        // Brokers may advertise themselves by name.
+        let needs_names =
+            config.endpoints.iter().any(|it| it.kafka.is_some() || matches!(it.location, Location::Name(..)));
         let resolver = if needs_names { Some(resolver::start(look_up)?) } else { None };
         let mut prepared = Vec::new();
         let mut shards = Vec::new();
@@ -193,7 +195,8 @@ impl Engine {
         };
         for (index, (shard, sleeper, poller, commands)) in prepared.into_iter().enumerate() {
             let config = &shared.config;
-            let settings = config.endpoints.iter().map(|endpoint| settings(endpoint, config)).collect();
+            let settings: Vec<_> =
+                config.endpoints.iter().map(|endpoint| settings(endpoint, config)).collect();
             let locations = config.endpoints.iter().map(|endpoint| endpoint.location.clone()).collect();
             // Shards and processes must not come back in step.
             let seed = monotonic_ns() ^ ((index as u64) << 48) ^ (u64::from(std::process::id()) << 24);
@@ -393,7 +396,7 @@ impl Engine {
     }
 
     fn endpoint_status(&self, index: usize, endpoint: &Endpoint) -> EndpointReport {
-        let mut report = EndpointReport::new(&endpoint.name, endpoint.location.to_string());
+        let mut report = EndpointReport::new(&endpoint.name, endpoint.address());
         let now_ns = monotonic_ns();
         for shard in &self.shared.shards {
             shard.endpoints[index].add_to(&mut report, now_ns);
@@ -506,12 +509,15 @@ impl Engine {
 const DELIVERY_HEADS_MAX: usize = 1 << 20;
 
 /// The settings of an endpoint's connections: they let in what a subscriber's ring can take, a quarter of it.
-fn settings(endpoint: &Endpoint, config: &Config) -> RedisSettings {
+fn settings(endpoint: &Endpoint, config: &Config) -> EndpointSettings {
+    if let Some(kafka) = &endpoint.kafka {
+        return kafka.clone().into();
+    }
     let mut settings = endpoint.settings.clone();
     let limits = &mut settings.limits;
     limits.bulk_len_max = limits.bulk_len_max.max(config.subscriber_ring_bytes / 4);
     limits.frame_len_max = limits.frame_len_max.max(limits.bulk_len_max + DELIVERY_HEADS_MAX);
-    settings
+    settings.into()
 }
 
 /// Both on lines of their own.

@@ -80,7 +80,7 @@ pub(crate) struct Underway {
     sequence: u64,
     tag: u64,
     intended_ns: u64,
-    pub(crate) payload_len: usize,
+    pub(crate) body_len: usize,
     /// One bit for each leg.
     answered: u8,
 }
@@ -95,7 +95,7 @@ impl Underway {
         sequence: 0,
         tag: 0,
         intended_ns: 0,
-        payload_len: 0,
+        body_len: 0,
         answered: 0,
     };
 
@@ -213,7 +213,7 @@ impl Ports {
             sequence: frame.sequence,
             tag: frame.tag,
             intended_ns: frame.intended_ns,
-            payload_len: frame.payload.unwrap_or_default().len(),
+            body_len: frame.body_len(),
             answered: 0,
         };
     }

@@ -138,9 +138,10 @@ impl Publisher {
         let opened = &*channel.opened;
         let payload = message.payload.unwrap_or_default();
         let sequence = self.next_sequence;
-        let lane = self.lane(opened)?;
-        lane.take(opened, payload.len())?;
         let frame = message.frame(opened.index, sequence);
+        let body_len = frame.body_len();
+        let lane = self.lane(opened)?;
+        lane.take(opened, body_len)?;
         let head = frame.head_len();
         match lane.ring.try_claim(head + payload.len()) {
             Ok(mut claim) => {
@@ -148,7 +149,7 @@ impl Publisher {
                 claim.commit();
             }
             Err(error) => {
-                lane.dues.untake(opened, payload.len());
+                lane.dues.untake(opened, body_len);
                 return Err(refusal(error, head));
             }
         }

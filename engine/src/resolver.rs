@@ -18,6 +18,7 @@ use std::thread;
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use crossbeam::select;
+use ringwire_core::ConnectionId;
 use ringwire_shards::net::Address;
 
 use crate::shared::{Command, ShardShared};
@@ -45,7 +46,7 @@ pub(crate) type Found = Result<Vec<Address>, String>;
 /// A shard wants a name looked up for a connection; the answer is [`Command::Resolved`].
 pub(crate) struct Request {
     pub(crate) shard: Weak<ShardShared>,
-    pub(crate) connection: usize,
+    pub(crate) connection: ConnectionId,
     pub(crate) name: Name,
 }
 
@@ -68,7 +69,7 @@ struct Answer {
 struct Desk {
     look_up: Arc<LookUp>,
     /// Who wants each name that is under way or queued.
-    waiting: HashMap<Name, Vec<(Weak<ShardShared>, usize)>>,
+    waiting: HashMap<Name, Vec<(Weak<ShardShared>, ConnectionId)>>,
     /// Names that wait for a thread.
     queue: VecDeque<Name>,
     /// Numbers of threads that may be started; the lowest is taken first.

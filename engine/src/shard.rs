@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crossbeam::channel::Receiver;
-use ringwire_core::{Charge, ConnectionId, Core, EndpointId, Frame, Now, Outlet, PublisherId};
+use ringwire_core::{Charge, Core, EndpointId, Frame, Now, Outlet, PublisherId};
 use ringwire_shards::clock::Clock;
 use ringwire_shards::credit::Amount;
 use ringwire_shards::host::{Duty, Turn};
@@ -224,7 +224,6 @@ impl Shard {
                     }
                 }
                 Command::Resolved { connection, found } => {
-                    let connection = ConnectionId::from_index(connection);
                     self.connections.answered(now, connection, found, &mut self.core);
                 }
                 Command::Shutdown { deadline_ns } => {
@@ -234,6 +233,7 @@ impl Shard {
                         Stage::Running | Stage::Finished => deadline_ns,
                     };
                     self.stage = Stage::Flushing { deadline_ns };
+                    self.core.flush();
                 }
             }
         }
@@ -491,7 +491,7 @@ impl Shard {
             let charge = Charge {
                 publisher: PublisherId(underway.publisher),
                 endpoint: leg.endpoint(),
-                bytes: leg.cost(underway.payload_len),
+                bytes: leg.cost(underway.body_len),
                 taken_ns: now.mono_ns,
             };
             self.ports.outcome(charge, &underway.not_sent(now.mono_ns, index));

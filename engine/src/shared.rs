@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam::channel::Sender;
 use crossbeam::utils::CachePadded;
-use ringwire_core::{Channel as CoreChannel, Subscription};
+use ringwire_core::{Channel as CoreChannel, ConnectionId, Subscription};
 use ringwire_shards::ring::FrameReader;
 use ringwire_shards::wake::Waker;
 
@@ -38,7 +38,7 @@ pub(crate) enum Command {
     CloseSubscriber(u32),
     /// The addresses of an endpoint, or why there are none: the answer to a [`crate::resolver::Request`].
     Resolved {
-        connection: usize,
+        connection: ConnectionId,
         found: Found,
     },
     /// Flush, then end; at this monotonic time at the latest.

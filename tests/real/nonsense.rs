@@ -17,7 +17,7 @@ fn instead_of_an_answer_or_behind_it() {
     on_both(|host| {
         let server = Server::start();
         let (delivered, unknown) = (Outcome::Delivered, Outcome::Unknown);
-        let not_redis = "not the protocol of a Redis server";
+        let not_redis = "not the protocol that was expected";
         for (forgery, outcome, word) in [
             (Forgery::Answer(b"HTTP/1.1 400 Bad Request\r\n\r\n"), unknown, not_redis),
             (Forgery::Answer(b"+OK\r\n"), unknown, not_redis),

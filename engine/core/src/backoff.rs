@@ -18,7 +18,7 @@ impl Random {
     }
 
     /// A number from 0 to `bound`, both included.
-    fn up_to(&mut self, bound: u64) -> u64 {
+    pub(crate) fn up_to(&mut self, bound: u64) -> u64 {
         // The bias of a 64-bit remainder over bounds of some seconds is below 1e-9: delays do not notice.
         self.next() % (bound.saturating_add(1).max(1))
     }

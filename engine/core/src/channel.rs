@@ -13,6 +13,9 @@ pub const LEGS_MAX: usize = 4;
 /// The longest channel name or pattern, in bytes: it must fit beside a payload in a subscriber's smallest ring.
 pub const NAME_LEN_MAX: usize = 1 << 10;
 
+/// What a record takes beside its body: its lengths and deltas in the batch, and what is kept to answer for it.
+const KAFKA_OVERHEAD: u32 = 112;
+
 /// The shard of a channel or pattern among `shards`: xxh3-64 of its name, modulo their number.
 pub fn shard_of(name: &[u8], shards: usize) -> usize {
     (XxHash3_64::oneshot(name) % shards.max(1) as u64) as usize
@@ -25,6 +28,8 @@ pub enum Target {
     Bus,
     /// `PUBLISH` on a Redis endpoint.
     RedisPublish(EndpointId),
+    /// Records in a topic of a Kafka endpoint.
+    KafkaTopic(EndpointId),
 }
 
 /// One (channel, endpoint), with what can be prepared for it.
@@ -33,6 +38,10 @@ pub struct Leg {
     target: Target,
     /// `PUBLISH channel`, as bytes; empty for the bus.
     prefix: CommandPrefix,
+    /// The topic; empty elsewhere.
+    topic: Box<str>,
+    /// xxh3 of the channel's name: where the records of a channel go that have no key.
+    channel_hash: u32,
     /// What a message costs beside its payload.
     overhead: u32,
     /// What happens to messages while the endpoint is not connected.
@@ -43,7 +52,8 @@ impl Leg {
     /// The leg to the subscribers in this process.
     pub fn bus() -> Self {
         let prefix = CommandPrefix::new(&[], 0);
-        Self { target: Target::Bus, prefix, overhead: 0, when_down: WhenDown::Reject }
+        let when_down = WhenDown::Reject;
+        Self { target: Target::Bus, prefix, topic: "".into(), channel_hash: 0, overhead: 0, when_down }
     }
 
     /// The leg of `channel` to a Redis endpoint, by `PUBLISH`.
@@ -51,7 +61,20 @@ impl Leg {
         let prefix = CommandPrefix::new(&[b"PUBLISH", channel], 1);
         // `$<20 digits>\r\n` and the closing `\r\n` at the most.
         let overhead = (prefix.encoded_len(0) + 24) as u32;
-        Self { target: Target::RedisPublish(endpoint), prefix, overhead, when_down }
+        let target = Target::RedisPublish(endpoint);
+        Self { target, prefix, topic: "".into(), channel_hash: 0, overhead, when_down }
+    }
+
+    /// The leg of `channel` to a topic of a Kafka endpoint.
+    pub fn kafka_topic(endpoint: EndpointId, channel: &[u8], topic: &str, when_down: WhenDown) -> Self {
+        Self {
+            target: Target::KafkaTopic(endpoint),
+            prefix: CommandPrefix::new(&[], 0),
+            topic: topic.into(),
+            channel_hash: XxHash3_64::oneshot(channel) as u32,
+            overhead: KAFKA_OVERHEAD,
+            when_down,
+        }
     }
 
     /// Where it leads.
@@ -63,7 +86,7 @@ impl Leg {
     pub fn endpoint(&self) -> Option<EndpointId> {
         match self.target {
             Target::Bus => None,
-            Target::RedisPublish(endpoint) => Some(endpoint),
+            Target::RedisPublish(endpoint) | Target::KafkaTopic(endpoint) => Some(endpoint),
         }
     }
 
@@ -72,11 +95,21 @@ impl Leg {
         self.when_down
     }
 
-    /// Bytes that a message with such a payload takes from the endpoint's credit: no less than it will occupy in
+    /// Bytes that a message with such a body ([`crate::Frame::body_len`]) takes from the endpoint's credit: no less than it will occupy in
     /// the endpoint's queue. Publisher and core count alike.
     #[inline]
-    pub fn cost(&self, payload_len: usize) -> u32 {
-        if self.overhead == 0 { 0 } else { self.overhead + payload_len as u32 }
+    pub fn cost(&self, body_len: usize) -> u32 {
+        if self.overhead == 0 { 0 } else { self.overhead + body_len as u32 }
+    }
+
+    /// The topic that it leads to; empty if none.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    #[inline]
+    pub(crate) fn channel_hash(&self) -> u32 {
+        self.channel_hash
     }
 
     pub(crate) fn prefix(&self) -> &CommandPrefix {

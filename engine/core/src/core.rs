@@ -5,26 +5,59 @@ use std::collections::VecDeque;
 use crate::backoff::Random;
 use crate::channel::{Channel, LEGS_MAX, Target};
 use crate::frame::Frame;
-use crate::outlet::{Charge, ConnectionId, EndpointId, Outlet, PublisherId, Role};
-use crate::redis::{Departure, PublishLane, SubscribeLane};
+use crate::kafka::{self, KafkaProducer, Slots};
+use crate::outlet::{Charge, ConnectionId, EndpointId, FIXED_LANES, Outlet, PublisherId, Role};
+use crate::redis::{Departure, Link, PublishLane, SubscribeLane};
 use crate::report::{Outcome, Reason, Report, receivers_detail};
-use crate::settings::RedisSettings;
+use crate::settings::{EndpointSettings, RedisSettings};
 use crate::status::{BreakerState, Counters, EndpointState, LaneStatus, LinkError};
 use crate::subscription::{Arrival, Source, Subscription, Subscriptions};
 use crate::time::{MILLISECOND_NS, NEVER_NS, Now};
 
-/// One endpoint on this shard.
+/// One Redis endpoint on this shard.
 #[derive(Debug)]
-struct Endpoint {
+struct Redis {
     settings: RedisSettings,
     publish: PublishLane,
     subscribe: SubscribeLane,
+}
+
+impl Redis {
+    fn new(id: EndpointId, settings: RedisSettings) -> Self {
+        let publish = PublishLane::new(id, &settings);
+        let subscribe = SubscribeLane::new(id, &settings);
+        Self { settings, publish, subscribe }
+    }
+
+    fn link(&mut self, role: Role) -> &mut Link {
+        match role {
+            Role::Publish => self.publish.link(),
+            Role::Subscribe => self.subscribe.link(),
+        }
+    }
+
+    fn output(&self, role: Role) -> &[u8] {
+        match role {
+            Role::Publish => self.publish.output(),
+            Role::Subscribe => self.subscribe.output(),
+        }
+    }
+}
+
+/// One endpoint on this shard.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a handful of them, and the hot path wants no further pointer")]
+enum Endpoint {
+    Redis(Redis),
+    Kafka(Box<KafkaProducer>),
 }
 
 /// A channel and the local subscriptions that match it.
 #[derive(Debug)]
 struct Opened {
     channel: Channel,
+    /// For each leg the number of its topic at its endpoint; 0 where it has none.
+    topics: [u32; LEGS_MAX],
     /// Subscriptions of the bus that match, in the order of their numbers; unused without a leg to the bus.
     listeners: Vec<u32>,
 }
@@ -43,11 +76,19 @@ impl WorkList {
 
     #[inline]
     fn put(&mut self, connection: ConnectionId) {
-        let queued = &mut self.queued[connection.index()];
+        let Some(queued) = self.queued.get_mut(connection.index()) else { return self.put_first(connection) };
         if !*queued {
             *queued = true;
             self.queue.push_back(connection);
         }
+    }
+
+    /// Puts a connection that was not there before.
+    #[cold]
+    fn put_first(&mut self, connection: ConnectionId) {
+        self.queued.resize(connection.index() + 1, false);
+        self.queued[connection.index()] = true;
+        self.queue.push_back(connection);
     }
 
     fn take(&mut self) -> Option<ConnectionId> {
@@ -98,7 +139,8 @@ pub struct Core {
     busy: WorkList,
     /// Connections that have got output since the driver last took them.
     writable: WorkList,
-    /// When each connection's lane has something to do by itself, as of its last turn; never while it is busy.
+    /// When each lane has something to do by itself, as of its last turn; never while it is busy. Those of a Kafka
+    /// endpoint have one deadline together, in the place of the first.
     deadlines_ns: Box<[u64]>,
     /// The least of them. May be early, never late.
     wake_at_ns: u64,
@@ -106,21 +148,28 @@ pub struct Core {
     credit: Credit,
     /// When a notice that found no room is tried again.
     notice_at_ns: u64,
+    /// Numbers for the connections of brokers.
+    slots: Slots,
     bus: Counters,
 }
 
 impl Core {
     /// A core for these endpoints, in the order of their [`EndpointId`]s. All its randomness (reconnect delays)
     /// comes from `seed`.
-    pub fn new(endpoints: Vec<RedisSettings>, seed: u64) -> Self {
-        let connections = endpoints.len() * 2;
-        let endpoint = |(index, settings): (usize, RedisSettings)| {
+    pub fn new<S: Into<EndpointSettings>>(endpoints: Vec<S>, seed: u64) -> Self {
+        let connections = endpoints.len() * usize::from(FIXED_LANES);
+        let endpoint = |(index, settings): (usize, S)| {
             let id = EndpointId(index as u16);
-            let publish = PublishLane::new(id, &settings);
-            let subscribe = SubscribeLane::new(id, &settings);
-            Endpoint { settings, publish, subscribe }
+            match settings.into() {
+                EndpointSettings::Redis(settings) => Endpoint::Redis(Redis::new(id, settings)),
+                EndpointSettings::Kafka(settings) => {
+                    let seed = seed.wrapping_add(index as u64);
+                    Endpoint::Kafka(Box::new(KafkaProducer::new(id, settings, seed)))
+                }
+            }
         };
         Self {
+            slots: Slots { next: connections as u16 },
             endpoints: endpoints.into_iter().enumerate().map(endpoint).collect(),
             channels: Vec::new(),
             subscriptions: Subscriptions::default(),
@@ -142,10 +191,16 @@ impl Core {
     /// resolves the routes has checked both.
     pub fn open_channel(&mut self, now: Now, channel: Channel) {
         assert!(channel.legs.len() <= LEGS_MAX, "a channel has at most {LEGS_MAX} legs");
-        for endpoint in channel.legs.iter().filter_map(crate::channel::Leg::endpoint) {
-            let lane = &mut self.endpoints[usize::from(endpoint.0)].publish;
-            lane.link().want(now.mono_ns);
-            lane.reserve(self.credit.messages, self.credit.bytes);
+        let mut topics = [0; LEGS_MAX];
+        for (leg, topic) in channel.legs.iter().zip(&mut topics) {
+            let Some(endpoint) = leg.endpoint() else { continue };
+            match &mut self.endpoints[usize::from(endpoint.0)] {
+                Endpoint::Redis(Redis { publish, .. }) => {
+                    publish.link().want(now.mono_ns);
+                    publish.reserve(self.credit.messages, self.credit.bytes);
+                }
+                Endpoint::Kafka(producer) => *topic = producer.open_topic(now.mono_ns, leg.topic()),
+            }
             self.busy.put(ConnectionId::new(endpoint, Role::Publish));
         }
         let has_bus = channel.legs.iter().any(|leg| leg.target() == Target::Bus);
@@ -155,16 +210,20 @@ impl Core {
         if self.channels.len() <= index {
             self.channels.resize_with(index + 1, || None);
         }
-        self.channels[index].get_or_insert(Opened { channel, listeners });
+        self.channels[index].get_or_insert(Opened { channel, topics, listeners });
     }
 
-    /// Opens both connections of an endpoint, whether or not a channel or subscription needs them.
+    /// Opens the connections of an endpoint, whether or not a channel or subscription needs them.
     pub fn open_endpoint(&mut self, now: Now, endpoint: EndpointId) {
-        let Endpoint { publish, subscribe, .. } = &mut self.endpoints[usize::from(endpoint.0)];
-        publish.link().want(now.mono_ns);
-        subscribe.link().want(now.mono_ns);
+        match &mut self.endpoints[usize::from(endpoint.0)] {
+            Endpoint::Redis(Redis { publish, subscribe, .. }) => {
+                publish.link().want(now.mono_ns);
+                subscribe.link().want(now.mono_ns);
+                self.busy.put(ConnectionId::new(endpoint, Role::Subscribe));
+            }
+            Endpoint::Kafka(producer) => producer.want(now.mono_ns),
+        }
         self.busy.put(ConnectionId::new(endpoint, Role::Publish));
-        self.busy.put(ConnectionId::new(endpoint, Role::Subscribe));
     }
 
     /// A publisher was opened that may have so many messages, and so many of their bytes, without an outcome at each
@@ -173,8 +232,10 @@ impl Core {
     pub fn reserve(&mut self, messages: usize, bytes: usize) {
         self.credit.messages = self.credit.messages.saturating_add(messages);
         self.credit.bytes = self.credit.bytes.saturating_add(bytes);
-        for Endpoint { publish, .. } in &mut self.endpoints {
-            if publish.link_ref().is_wanted() {
+        for endpoint in &mut self.endpoints {
+            if let Endpoint::Redis(Redis { publish, .. }) = endpoint
+                && publish.link_ref().is_wanted()
+            {
                 publish.reserve(self.credit.messages, self.credit.bytes);
             }
         }
@@ -208,8 +269,8 @@ impl Core {
                 self.subscriptions.activated(id, crate::GapReason::NONE);
             }
             Source::Redis(endpoint) => {
-                let lane = &mut self.endpoints[usize::from(endpoint.0)].subscribe;
-                lane.subscribe(now.mono_ns, &subscription, &mut self.subscriptions);
+                let Endpoint::Redis(redis) = &mut self.endpoints[usize::from(endpoint.0)] else { return };
+                redis.subscribe.subscribe(now.mono_ns, &subscription, &mut self.subscriptions);
                 self.touched(ConnectionId::new(endpoint, Role::Subscribe));
             }
         }
@@ -225,7 +286,8 @@ impl Core {
                 }
             }
             Source::Redis(endpoint) => {
-                self.endpoints[usize::from(endpoint.0)].subscribe.unsubscribe(now.mono_ns, &subscription);
+                let Endpoint::Redis(redis) = &mut self.endpoints[usize::from(endpoint.0)] else { return };
+                redis.subscribe.unsubscribe(now.mono_ns, &subscription);
                 self.touched(ConnectionId::new(endpoint, Role::Subscribe));
             }
         }
@@ -246,10 +308,21 @@ impl Core {
         for (leg_index, leg) in (0_u8..).zip(&opened.channel.legs) {
             match leg.target() {
                 Target::RedisPublish(endpoint) => {
-                    let lane = &mut self.endpoints[usize::from(endpoint.0)].publish;
+                    let Endpoint::Redis(redis) = &mut self.endpoints[usize::from(endpoint.0)] else {
+                        continue;
+                    };
                     let departure = Departure { publisher, frame, leg, leg_index };
-                    lane.publish(now.mono_ns, departure, outlet);
+                    redis.publish.publish(now.mono_ns, departure, outlet);
                     self.writable.put(ConnectionId::new(endpoint, Role::Publish));
+                }
+                Target::KafkaTopic(endpoint) => {
+                    let Endpoint::Kafka(kafka) = &mut self.endpoints[usize::from(endpoint.0)] else {
+                        continue;
+                    };
+                    let topic = opened.topics[usize::from(leg_index)];
+                    let departure = kafka::Departure { publisher, frame, leg, leg_index, topic };
+                    kafka.publish(now, departure, outlet);
+                    self.busy.put(ConnectionId::new(endpoint, Role::Publish));
                 }
                 Target::Bus => {
                     let payload = frame.payload.unwrap_or_default();
@@ -272,11 +345,12 @@ impl Core {
 
     /// The driver opened a connection that was asked for.
     pub fn connected(&mut self, now: Now, connection: ConnectionId) {
-        let Endpoint { settings, publish, subscribe } =
-            &mut self.endpoints[usize::from(connection.endpoint().0)];
-        match connection.role() {
-            Role::Publish => publish.connected(now.mono_ns, settings),
-            Role::Subscribe => subscribe.connected(now.mono_ns, settings),
+        match &mut self.endpoints[usize::from(connection.endpoint().0)] {
+            Endpoint::Redis(Redis { settings, publish, subscribe }) => match connection.role() {
+                Role::Publish => publish.connected(now.mono_ns, settings),
+                Role::Subscribe => subscribe.connected(now.mono_ns, settings),
+            },
+            Endpoint::Kafka(producer) => producer.connected(now.mono_ns, connection.lane()),
         }
         self.touched(connection);
     }
@@ -284,39 +358,48 @@ impl Core {
     /// The driver lost a connection, or could not open it; it has closed its socket. What was received before is
     /// still decoded: an answer that came before the end is an answer.
     pub fn disconnected(&mut self, connection: ConnectionId, error: LinkError) {
-        let endpoint = &mut self.endpoints[usize::from(connection.endpoint().0)];
-        match connection.role() {
-            Role::Publish => endpoint.publish.link().lost(error),
-            Role::Subscribe => endpoint.subscribe.link().lost(error),
+        match &mut self.endpoints[usize::from(connection.endpoint().0)] {
+            Endpoint::Redis(redis) => redis.link(connection.role()).lost(error),
+            Endpoint::Kafka(producer) => producer.disconnected(connection.lane(), error),
         }
         self.busy.put(connection);
     }
 
+    /// Where a connection leads, if that is for the core to say: a broker's host and port. `None` for Redis, whose
+    /// place the driver has from the configuration.
+    pub fn address(&self, connection: ConnectionId) -> Option<(&str, u16)> {
+        match &self.endpoints[usize::from(connection.endpoint().0)] {
+            Endpoint::Redis(_) => None,
+            Endpoint::Kafka(producer) => Some(producer.address(connection.lane())),
+        }
+    }
+
     /// Space to receive into, for an open connection. Never empty.
     pub fn space(&mut self, connection: ConnectionId) -> &mut [u8] {
-        let endpoint = &mut self.endpoints[usize::from(connection.endpoint().0)];
-        let link = match connection.role() {
-            Role::Publish => endpoint.publish.link(),
-            Role::Subscribe => endpoint.subscribe.link(),
-        };
-        link.input.space(link.reader.wanted())
+        match &mut self.endpoints[usize::from(connection.endpoint().0)] {
+            Endpoint::Redis(redis) => {
+                let link = redis.link(connection.role());
+                link.input.space(link.reader.wanted())
+            }
+            Endpoint::Kafka(producer) => producer.space(connection.lane()),
+        }
     }
 
     /// Whether bytes may come at any moment: an answer is outstanding, or others publish.
     pub fn expects(&self, connection: ConnectionId) -> bool {
-        match connection.role() {
-            Role::Publish => self.endpoints[usize::from(connection.endpoint().0)].publish.expects(),
-            Role::Subscribe => true,
+        match &self.endpoints[usize::from(connection.endpoint().0)] {
+            Endpoint::Redis(redis) => connection.role() == Role::Subscribe || redis.publish.expects(),
+            Endpoint::Kafka(producer) => producer.expects(connection.lane()),
         }
     }
 
     /// Whether the receive buffer is full of what is still to be decoded: receiving more would only make it grow.
     /// Never while the frame under way needs more bytes than are there.
     pub fn is_behind(&self, connection: ConnectionId) -> bool {
-        let endpoint = &self.endpoints[usize::from(connection.endpoint().0)];
-        let link = match connection.role() {
-            Role::Publish => endpoint.publish.link_ref(),
-            Role::Subscribe => endpoint.subscribe.link_ref(),
+        let link = match &self.endpoints[usize::from(connection.endpoint().0)] {
+            Endpoint::Redis(redis) if connection.role() == Role::Publish => redis.publish.link_ref(),
+            Endpoint::Redis(redis) => redis.subscribe.link_ref(),
+            Endpoint::Kafka(producer) => return producer.is_behind(connection.lane()),
         };
         link.input.is_full() && link.input.unconsumed().len() >= link.reader.wanted()
     }
@@ -326,13 +409,14 @@ impl Core {
     /// # Panics
     /// If `n` is more than was lent.
     pub fn received(&mut self, now: Now, connection: ConnectionId, n: usize) {
-        let endpoint = &mut self.endpoints[usize::from(connection.endpoint().0)];
-        let link = match connection.role() {
-            Role::Publish => endpoint.publish.link(),
-            Role::Subscribe => endpoint.subscribe.link(),
-        };
-        link.input.received(n);
-        link.last_received_ns = now.mono_ns;
+        match &mut self.endpoints[usize::from(connection.endpoint().0)] {
+            Endpoint::Redis(redis) => {
+                let link = redis.link(connection.role());
+                link.input.received(n);
+                link.last_received_ns = now.mono_ns;
+            }
+            Endpoint::Kafka(producer) => producer.received(now.mono_ns, connection.lane(), n),
+        }
         self.busy.put(connection);
     }
 
@@ -343,10 +427,9 @@ impl Core {
 
     /// What is to be sent on a connection; empty if nothing is.
     pub fn output(&self, connection: ConnectionId) -> &[u8] {
-        let endpoint = &self.endpoints[usize::from(connection.endpoint().0)];
-        match connection.role() {
-            Role::Publish => endpoint.publish.output(),
-            Role::Subscribe => endpoint.subscribe.output(),
+        match &self.endpoints[usize::from(connection.endpoint().0)] {
+            Endpoint::Redis(redis) => redis.output(connection.role()),
+            Endpoint::Kafka(producer) => producer.output(connection.lane()),
         }
     }
 
@@ -355,10 +438,16 @@ impl Core {
     /// # Panics
     /// If `n` is more than was lent.
     pub fn sent(&mut self, connection: ConnectionId, n: usize) {
-        let endpoint = &mut self.endpoints[usize::from(connection.endpoint().0)];
-        match connection.role() {
-            Role::Publish => endpoint.publish.bytes_sent(n),
-            Role::Subscribe => endpoint.subscribe.bytes_sent(n),
+        match &mut self.endpoints[usize::from(connection.endpoint().0)] {
+            Endpoint::Redis(redis) => match connection.role() {
+                Role::Publish => redis.publish.bytes_sent(n),
+                Role::Subscribe => redis.subscribe.bytes_sent(n),
+            },
+            Endpoint::Kafka(producer) => {
+                if producer.sent(connection.lane(), n) {
+                    self.busy.put(connection);
+                }
+            }
         }
     }
 
@@ -395,8 +484,19 @@ impl Core {
 
     fn poll_lane(&mut self, now: Now, connection: ConnectionId, outlet: &mut impl Outlet) -> bool {
         let now_ns = now.mono_ns;
-        let Endpoint { settings, publish, subscribe } =
-            &mut self.endpoints[usize::from(connection.endpoint().0)];
+        let redis = match &mut self.endpoints[usize::from(connection.endpoint().0)] {
+            Endpoint::Redis(redis) => redis,
+            Endpoint::Kafka(producer) => {
+                let more = producer.poll(now, connection.lane(), &mut self.slots, outlet);
+                for connection in producer.writable.drain(..) {
+                    self.writable.put(connection);
+                }
+                let deadline_ns = producer.deadline_ns();
+                self.set_deadline(ConnectionId::new(connection.endpoint(), Role::Publish), deadline_ns);
+                return more;
+            }
+        };
+        let Redis { settings, publish, subscribe } = redis;
         let (more, deadline_ns, has_output) = match connection.role() {
             Role::Publish => {
                 let more = publish.poll(now_ns, settings, &mut self.random, outlet);
@@ -408,12 +508,17 @@ impl Core {
                 (more, subscribe.deadline_ns(), !subscribe.output().is_empty())
             }
         };
-        self.deadlines_ns[connection.index()] = deadline_ns;
-        self.wake_at_ns = self.wake_at_ns.min(deadline_ns);
+        self.set_deadline(connection, deadline_ns);
         if has_output {
             self.writable.put(connection);
         }
         more
+    }
+
+    #[inline]
+    fn set_deadline(&mut self, connection: ConnectionId, deadline_ns: u64) {
+        self.deadlines_ns[connection.index()] = deadline_ns;
+        self.wake_at_ns = self.wake_at_ns.min(deadline_ns);
     }
 
     /// When the next [`Core::poll`] has something to do even if nothing else happens, in monotonic nanoseconds;
@@ -428,18 +533,34 @@ impl Core {
 
     /// Whether every message that was taken has had its outcome.
     pub fn is_drained(&self) -> bool {
-        self.endpoints.iter().all(|endpoint| endpoint.publish.is_drained())
+        self.endpoints.iter().all(|endpoint| match endpoint {
+            Endpoint::Redis(redis) => redis.publish.is_drained(),
+            Endpoint::Kafka(producer) => producer.is_drained(),
+        })
+    }
+
+    /// From now on nothing waits for company: open batches go out, whatever `linger.ms` says.
+    pub fn flush(&mut self) {
+        for (index, endpoint) in self.endpoints.iter_mut().enumerate() {
+            if let Endpoint::Kafka(producer) = endpoint {
+                producer.flush();
+                self.busy.put(ConnectionId::new(EndpointId(index as u16), Role::Publish));
+            }
+        }
     }
 
     /// Whether every connection that somebody needs is there and every subscription is in force.
     pub fn is_ready(&self) -> bool {
         let settled = |state| matches!(state, EndpointState::Connected | EndpointState::Disconnected);
         self.busy.len() == 0
-            && self.endpoints.iter().all(|endpoint| {
-                let (confirmed, wanted) = endpoint.subscribe.confirmed();
-                settled(endpoint.publish.link_ref().state())
-                    && settled(endpoint.subscribe.link_ref().state())
-                    && confirmed == wanted
+            && self.endpoints.iter().all(|endpoint| match endpoint {
+                Endpoint::Redis(redis) => {
+                    let (confirmed, wanted) = redis.subscribe.confirmed();
+                    settled(redis.publish.link_ref().state())
+                        && settled(redis.subscribe.link_ref().state())
+                        && confirmed == wanted
+                }
+                Endpoint::Kafka(producer) => settled(producer.state()),
             })
     }
 
@@ -447,14 +568,33 @@ impl Core {
     /// else *not sent*), and all connections are closed. The core is of no use afterwards.
     pub fn expire(&mut self, now: Now, outlet: &mut impl Outlet) {
         for endpoint in &mut self.endpoints {
-            endpoint.publish.expire(now.mono_ns, outlet);
-            endpoint.subscribe.expire(now.mono_ns, outlet);
+            match endpoint {
+                Endpoint::Redis(redis) => {
+                    redis.publish.expire(now.mono_ns, outlet);
+                    redis.subscribe.expire(now.mono_ns, outlet);
+                }
+                Endpoint::Kafka(producer) => producer.expire(now.mono_ns, outlet),
+            }
         }
     }
 
     /// What an endpoint does on this shard.
     pub fn status(&self, endpoint: EndpointId) -> EndpointStatus {
-        let Endpoint { publish, subscribe, .. } = &self.endpoints[usize::from(endpoint.0)];
+        let counters = self.counters(endpoint);
+        let Redis { publish, subscribe, .. } = match &self.endpoints[usize::from(endpoint.0)] {
+            Endpoint::Redis(redis) => redis,
+            Endpoint::Kafka(producer) => {
+                return EndpointStatus {
+                    publish: producer.status(),
+                    subscribe: LaneStatus::NEVER_NEEDED,
+                    breaker: BreakerState::Closed,
+                    oldest_ns: producer.oldest_since_ns(),
+                    subscribed: 0,
+                    wanted: 0,
+                    counters,
+                };
+            }
+        };
         let (subscribed, wanted) = subscribe.confirmed();
         EndpointStatus {
             publish: publish.link_ref().status(),
@@ -463,18 +603,24 @@ impl Core {
             oldest_ns: publish.oldest_since_ns(),
             subscribed,
             wanted,
-            counters: self.counters(endpoint),
+            counters,
         }
     }
 
     /// When the oldest message without an outcome was taken (monotonic nanoseconds), of one endpoint.
     pub fn oldest_ns(&self, endpoint: EndpointId) -> Option<u64> {
-        self.endpoints[usize::from(endpoint.0)].publish.oldest_since_ns()
+        match &self.endpoints[usize::from(endpoint.0)] {
+            Endpoint::Redis(redis) => redis.publish.oldest_since_ns(),
+            Endpoint::Kafka(producer) => producer.oldest_since_ns(),
+        }
     }
 
     /// An endpoint's counters on this shard, both lanes together. Cheap enough for every duty cycle.
     pub fn counters(&self, endpoint: EndpointId) -> Counters {
-        let Endpoint { publish, subscribe, .. } = &self.endpoints[usize::from(endpoint.0)];
+        let Redis { publish, subscribe, .. } = match &self.endpoints[usize::from(endpoint.0)] {
+            Endpoint::Redis(redis) => redis,
+            Endpoint::Kafka(producer) => return producer.counters,
+        };
         let (out, inward) = (&publish.counters, &subscribe.counters);
         Counters {
             reconnects: out.reconnects + inward.reconnects,

@@ -96,6 +96,12 @@ impl<'a> Frame<'a> {
             || self.timestamp_ms != 0
     }
 
+    /// Bytes of payload, key and headers: what the message costs beside its leg's overhead.
+    #[inline]
+    pub fn body_len(&self) -> usize {
+        self.payload.map_or(0, <[u8]>::len) + self.key.map_or(0, <[u8]>::len) + self.headers.bytes.len()
+    }
+
     /// Bytes that [`Frame::encode`] writes before the payload.
     #[inline]
     pub fn head_len(&self) -> usize {

@@ -78,6 +78,7 @@ pub mod channel;
 mod core;
 mod delivery;
 pub mod frame;
+pub mod kafka;
 mod outlet;
 mod redis;
 mod report;
@@ -90,13 +91,18 @@ pub use crate::core::{Core, EndpointStatus};
 pub use channel::{Channel, Leg};
 pub use delivery::{DELIVERY_HEAD_LEN, Delivery, Event, GapReason};
 pub use frame::{Frame, Headers};
+pub use kafka::settings::{
+    Acks, BackoffKind, CustomPartitioner, IN_FLIGHT_MAX, KafkaSettings, Partitioner, PartitionerInput,
+    RetryBackoff,
+};
 pub use outlet::{Charge, ConnectionId, EndpointId, NotTaken, Outlet, PublisherId, Role, SubscriberId};
 pub use report::{Outcome, Reason, Report};
+pub use ringwire_codec::kafka::{Compression, ErrorCode as KafkaErrorCode};
 pub use ringwire_codec::resp::{Limits, glob_match};
 pub use settings::{
     DEFAULT_BREAKER_OPEN_NS, DEFAULT_BREAKER_THRESHOLD, DEFAULT_CLIENT_NAME, DEFAULT_CONNECT_TIMEOUT_NS,
     DEFAULT_PING_INTERVAL_NS, DEFAULT_RECONNECT_MAX_NS, DEFAULT_RECONNECT_MIN_NS, DEFAULT_REPLY_TIMEOUT_NS,
-    DEFAULT_ROLE_INTERVAL_NS, RedisSettings, WhenDown,
+    DEFAULT_ROLE_INTERVAL_NS, EndpointSettings, RedisSettings, WhenDown,
 };
 pub use status::{BreakerState, Counters, EndpointState, LaneStatus, LinkError};
 pub use subscription::{Source, Subscription};

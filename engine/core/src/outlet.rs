@@ -1,6 +1,7 @@
 //! What the core asks of its driver: the other half of the contract.
 
 use crate::delivery::Delivery;
+use crate::kafka::Slots;
 use crate::report::Report;
 use crate::status::EndpointState;
 
@@ -25,36 +26,66 @@ pub enum Role {
     Subscribe,
 }
 
-/// One connection of this shard: an endpoint and a role. There is never more than one at a time.
+/// One connection of this shard. A Redis endpoint has one for each role; a Kafka endpoint has one for each broker, as
+/// they become known. There is never more than one at a time behind an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnectionId(u16);
+pub struct ConnectionId {
+    index: u16,
+    endpoint: u16,
+    /// Which of its endpoint's.
+    lane: u16,
+}
 
 impl ConnectionId {
-    /// The connection of `endpoint` that has `role`.
-    pub fn new(endpoint: EndpointId, role: Role) -> Self {
-        Self(endpoint.0 * 2 + u16::from(role == Role::Subscribe))
+    /// The connection of a Redis `endpoint` that has `role`.
+    pub const fn new(endpoint: EndpointId, role: Role) -> Self {
+        let lane = match role {
+            Role::Publish => 0,
+            Role::Subscribe => 1,
+        };
+        Self { index: endpoint.0 * FIXED_LANES + lane, endpoint: endpoint.0, lane }
+    }
+
+    /// A connection of a Kafka `endpoint`: the first two have numbers of their own, the others get one.
+    pub(crate) fn of_broker(endpoint: EndpointId, lane: u16, slots: &mut Slots) -> Self {
+        let index = if lane < FIXED_LANES {
+            endpoint.0 * FIXED_LANES + lane
+        } else {
+            slots.next += 1;
+            slots.next - 1
+        };
+        Self { index, endpoint: endpoint.0, lane }
     }
 
     /// The endpoint that it leads to.
     pub fn endpoint(self) -> EndpointId {
-        EndpointId(self.0 / 2)
+        EndpointId(self.endpoint)
     }
 
-    /// What it is for.
+    /// What a connection of a Redis endpoint is for.
     pub fn role(self) -> Role {
-        if self.0.is_multiple_of(2) { Role::Publish } else { Role::Subscribe }
+        if self.lane == 0 { Role::Publish } else { Role::Subscribe }
     }
 
-    /// A dense number from 0, for tables of connections.
+    /// Which of its endpoint's connections it is.
+    pub(crate) fn lane(self) -> usize {
+        usize::from(self.lane)
+    }
+
+    /// A dense number from 0, for tables of connections. Tables grow: a broker that becomes known gets the next one.
     pub fn index(self) -> usize {
-        usize::from(self.0)
+        usize::from(self.index)
     }
 
-    /// The connection with this number.
+    /// The connection of a Redis endpoint with this number.
     pub const fn from_index(index: usize) -> Self {
-        Self(index as u16)
+        let index = index as u16;
+        Self { index, endpoint: index / FIXED_LANES, lane: index % FIXED_LANES }
     }
 }
+
+/// Connections that every endpoint has numbers for from the start.
+pub(crate) const FIXED_LANES: u16 = 2;
 
 /// The subscriber's ring has no room for this now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

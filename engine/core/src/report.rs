@@ -47,6 +47,18 @@ pub enum Reason {
     Shutdown = 5,
     /// The endpoint's breaker was open.
     BreakerOpen = 6,
+    /// A Kafka broker answered with an error: [`Report::broker_error`] has it.
+    BrokerError = 7,
+    /// `delivery.timeout.ms` passed first.
+    Expired = 8,
+    /// The message is larger than `max.request.size` allows.
+    TooLarge = 9,
+    /// The partition that was asked for, or that the partitioner chose, is none of the topic's.
+    NoPartition = 10,
+    /// The broker no longer knows what this producer wrote: its topic was made anew, or its log was lost.
+    StateLost = 11,
+    /// The endpoint does not acknowledge (`acks=0`).
+    NotAcknowledged = 12,
 }
 
 impl Reason {
@@ -60,6 +72,12 @@ impl Reason {
             Self::ServerError => "the server answered with an error",
             Self::Shutdown => "the shutdown deadline passed",
             Self::BreakerOpen => "the endpoint's breaker was open, after too many failures in a row",
+            Self::BrokerError => "the broker answered with an error",
+            Self::Expired => "it could not be delivered within delivery.timeout.ms",
+            Self::TooLarge => "it is larger than max.request.size or batch limits allow",
+            Self::NoPartition => "the topic has no such partition",
+            Self::StateLost => "the broker lost its record of what this producer wrote",
+            Self::NotAcknowledged => "the endpoint does not acknowledge (acks=0)",
         }
     }
 }
@@ -122,6 +140,21 @@ impl Report {
         u64::from_le_bytes(bytes)
     }
 
+    /// Where a Kafka broker put a delivered message: partition and offset. The offset is -1 where the broker only
+    /// says that it had the message already.
+    pub fn position(&self) -> (i32, i64) {
+        let mut partition = [0; 4];
+        partition.copy_from_slice(&self.detail[..4]);
+        let mut offset = [0; 8];
+        offset.copy_from_slice(&self.detail[8..]);
+        (i32::from_le_bytes(partition), i64::from_le_bytes(offset))
+    }
+
+    /// The error of a Kafka broker, where the reason is [`Reason::BrokerError`].
+    pub fn broker_error(&self) -> ringwire_codec::kafka::ErrorCode {
+        ringwire_codec::kafka::ErrorCode(i16::from_le_bytes([self.detail[0], self.detail[1]]))
+    }
+
     /// The start of the server's error text, where the reason is [`Reason::ServerError`].
     pub fn error_text(&self) -> &[u8] {
         let len = self.detail.iter().position(|byte| *byte == 0).unwrap_or(self.detail.len());
@@ -141,5 +174,21 @@ pub(crate) fn error_detail(text: &[u8]) -> [u8; 16] {
     let mut detail = [0; 16];
     let len = text.len().min(detail.len());
     detail[..len].copy_from_slice(&text[..len]);
+    detail
+}
+
+/// The detail of a record that a Kafka broker has appended.
+#[inline]
+pub(crate) fn position_detail(partition: u32, offset: i64) -> [u8; 16] {
+    let mut detail = [0; 16];
+    detail[..4].copy_from_slice(&partition.to_le_bytes());
+    detail[8..].copy_from_slice(&offset.to_le_bytes());
+    detail
+}
+
+/// The detail of an error of a Kafka broker.
+pub(crate) fn broker_error_detail(code: ringwire_codec::kafka::ErrorCode) -> [u8; 16] {
+    let mut detail = [0; 16];
+    detail[..2].copy_from_slice(&code.0.to_le_bytes());
     detail
 }

@@ -2,6 +2,7 @@
 
 use ringwire_codec::resp::Limits;
 
+use crate::kafka::settings::KafkaSettings;
 use crate::time::{MILLISECOND_NS, SECOND_NS};
 
 /// What happens to a message whose endpoint is not connected: a route says it for its channels.
@@ -38,6 +39,28 @@ pub const DEFAULT_BREAKER_OPEN_NS: u64 = 500 * MILLISECOND_NS;
 pub const DEFAULT_RECONNECT_MIN_NS: u64 = 10 * MILLISECOND_NS;
 /// No reconnect waits longer than this, so that a server that is back is found within half a second.
 pub const DEFAULT_RECONNECT_MAX_NS: u64 = 250 * MILLISECOND_NS;
+
+/// One endpoint.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a handful of them, at the start")]
+pub enum EndpointSettings {
+    /// A Redis.
+    Redis(RedisSettings),
+    /// A Kafka.
+    Kafka(KafkaSettings),
+}
+
+impl From<RedisSettings> for EndpointSettings {
+    fn from(settings: RedisSettings) -> Self {
+        Self::Redis(settings)
+    }
+}
+
+impl From<KafkaSettings> for EndpointSettings {
+    fn from(settings: KafkaSettings) -> Self {
+        Self::Kafka(settings)
+    }
+}
 
 /// One Redis endpoint. Its `Debug` text does not show the password.
 #[derive(Clone, PartialEq, Eq)]

@@ -55,6 +55,12 @@ pub struct LaneStatus {
     pub last_error: Option<LinkError>,
 }
 
+impl LaneStatus {
+    /// Of a connection that nobody has needed.
+    pub(crate) const NEVER_NEEDED: Self =
+        Self { state: EndpointState::Disconnected, since_ns: 0, last_error: None };
+}
+
 /// The breaker of an endpoint's publish lane on one shard. Error replies that are the server's own fault, and reply
 /// timeouts, count against it; failed connects never do, since the reconnect delay handles those.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -104,7 +110,7 @@ pub enum LinkError {
     HandshakeTimeout,
     /// The oldest command has waited longer than the reply timeout.
     ReplyTimeout,
-    /// The peer does not speak RESP as it should.
+    /// The peer does not speak the protocol as it should.
     Protocol(Cow<'static, str>),
     /// The server wants a password, or another one.
     Authentication(String),
@@ -129,6 +135,19 @@ pub enum LinkError {
     },
     /// The server refused a command of the handshake.
     Refused(String),
+    /// A Kafka broker cannot be reached where it advertises itself.
+    Advertised {
+        /// The broker's number.
+        node: i32,
+        /// Where it says it is.
+        address: String,
+        /// The bootstrap addresses that told of it.
+        bootstrap: String,
+        /// What happened there.
+        cause: String,
+    },
+    /// A topic takes no messages, and why.
+    Topic(String),
 }
 
 impl LinkError {
@@ -145,6 +164,7 @@ impl LinkError {
                 | Self::Unhealthy(_)
                 | Self::BreakerOpen { .. }
                 | Self::Refused(_)
+                | Self::Topic(_)
         )
     }
 
@@ -167,6 +187,8 @@ impl LinkError {
             Self::Unhealthy(_) => "unhealthy",
             Self::BreakerOpen { .. } => "breaker-open",
             Self::Refused(_) => "refused",
+            Self::Advertised { .. } => "advertised-listener",
+            Self::Topic(_) => "topic",
         }
     }
 
@@ -224,12 +246,12 @@ impl std::fmt::Display for LinkError {
             Self::ClosedByPeer => f.write_str("the server closed the connection; its log says why"),
             Self::Socket(words) => write!(f, "the connection failed: {words}"),
             Self::HandshakeTimeout => {
-                f.write_str("connected, but the greeting was not answered in time; is it a Redis, and does it run?")
+                f.write_str("connected, but the greeting was not answered in time; is it the right kind of server, and does it run?")
             }
             Self::ReplyTimeout => f.write_str(
                 "no answer within the reply timeout: the server or the network stands still; what was sent is unknown",
             ),
-            Self::Protocol(words) => write!(f, "not the protocol of a Redis server: {words}; check the port"),
+            Self::Protocol(words) => write!(f, "not the protocol that was expected: {words}; check the port"),
             Self::Authentication(words) => {
                 write!(f, "authentication failed ({words}); set the user and password in the endpoint's url")
             }
@@ -257,6 +279,13 @@ impl std::fmt::Display for LinkError {
                  itself"
             ),
             Self::Refused(words) => write!(f, "the server refused the connection: {words}"),
+            Self::Advertised { node, address, bootstrap, cause } => write!(
+                f,
+                "broker {node} cannot be reached at {address}, where it advertises itself ({cause}), though \
+                 {bootstrap} answered; set the broker's advertised.listeners to an address that is reachable from \
+                 here"
+            ),
+            Self::Topic(words) => write!(f, "no messages are taken for topic {words}"),
         }
     }
 }

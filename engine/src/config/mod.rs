@@ -21,7 +21,7 @@ use std::path::Path;
 
 pub use ringwire_core::WhenDown;
 use ringwire_core::channel::{LEGS_MAX, NAME_LEN_MAX};
-use ringwire_core::{EndpointId, Leg, Source, glob_match};
+use ringwire_core::{EndpointId, KafkaSettings, Leg, Source, glob_match};
 pub use ringwire_shards::host::HostKind;
 pub use ringwire_shards::idle::IdleStrategy;
 
@@ -78,7 +78,8 @@ pub struct Config {
 pub struct Route {
     channels: String,
     to: Vec<String>,
-    when_down: WhenDown,
+    /// None: as suits each endpoint.
+    when_down: Option<WhenDown>,
     external_only: bool,
 }
 
@@ -86,12 +87,7 @@ impl Route {
     /// The route of the channels that match `channels` by Redis' glob rules. It leads to the local bus until it gets
     /// an endpoint.
     pub fn new(channels: impl Into<String>) -> Self {
-        Self {
-            channels: channels.into(),
-            to: Vec::new(),
-            when_down: WhenDown::default(),
-            external_only: false,
-        }
+        Self { channels: channels.into(), to: Vec::new(), when_down: None, external_only: false }
     }
 
     /// Adds an endpoint, by its name.
@@ -101,10 +97,11 @@ impl Route {
         self
     }
 
-    /// What happens to a message while an endpoint is not connected; [`WhenDown::Reject`] unless set.
+    /// What happens to a message while an endpoint is not connected. Unless set, a Redis rejects it, and a Kafka
+    /// buffers it.
     #[must_use]
     pub fn when_down(mut self, when_down: WhenDown) -> Self {
-        self.when_down = when_down;
+        self.when_down = Some(when_down);
         self
     }
 
@@ -198,6 +195,20 @@ impl Config {
         endpoint.location = parsed.location;
         check_endpoint(&endpoint)?;
         self.endpoints.push(endpoint.finished());
+        Ok(self)
+    }
+
+    /// Adds a Kafka.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the name is taken or is not made of letters, digits, `-` and `_`.
+    pub fn kafka_with(mut self, name: &str, settings: KafkaSettings) -> Result<Self, ConfigError> {
+        if !is_endpoint_name(name) || self.endpoint(name).is_some() {
+            return Err(ConfigError::new("endpoint", name, ENDPOINT_NAME_EXPECTED));
+        }
+        let mut endpoint = Endpoint::draft(name, RedisOptions::default());
+        endpoint.kafka = Some(settings);
+        self.endpoints.push(endpoint);
         Ok(self)
     }
 
@@ -356,12 +367,12 @@ impl Config {
     }
 
     /// The endpoints of a channel, and what happens when they are down; none means the local bus.
-    fn resolve(&self, channel: &[u8]) -> (Vec<EndpointId>, WhenDown) {
+    fn resolve(&self, channel: &[u8]) -> (Vec<EndpointId>, Option<WhenDown>) {
         if self.routes.is_empty() {
-            return ((0..self.endpoints.len() as u16).map(EndpointId).collect(), WhenDown::default());
+            return ((0..self.endpoints.len() as u16).map(EndpointId).collect(), None);
         }
         let matching = self.routes.iter().find(|route| glob_match(route.channels.as_bytes(), channel));
-        matching.map_or((Vec::new(), WhenDown::default()), |route| {
+        matching.map_or((Vec::new(), None), |route| {
             (route.to.iter().filter_map(|name| self.endpoint(name)).collect(), route.when_down)
         })
     }
@@ -372,7 +383,14 @@ impl Config {
         if endpoints.is_empty() {
             return vec![Leg::bus()];
         }
-        endpoints.iter().map(|endpoint| Leg::redis_publish(*endpoint, channel, when_down)).collect()
+        let leg = |id: &EndpointId| match &self.endpoints[usize::from(id.0)].kafka {
+            None => Leg::redis_publish(*id, channel, when_down.unwrap_or(WhenDown::Reject)),
+            Some(_) => {
+                let topic = String::from_utf8_lossy(channel);
+                Leg::kafka_topic(*id, channel, &topic, when_down.unwrap_or(WhenDown::Buffer))
+            }
+        };
+        endpoints.iter().map(leg).collect()
     }
 
     /// Where a channel's messages are heard: at its first endpoint.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use ringwire_core::{Limits, RedisSettings};
+use ringwire_core::{KafkaSettings, Limits, RedisSettings};
 
 use super::url::Location;
 
@@ -105,13 +105,22 @@ pub(crate) struct Endpoint {
     pub(crate) options: RedisOptions,
     /// The options, as the core needs them.
     pub(crate) settings: RedisSettings,
+    /// It is a Kafka, and the rest means nothing.
+    pub(crate) kafka: Option<KafkaSettings>,
 }
 
 impl Endpoint {
     /// An endpoint whose location is still to come.
     pub(super) fn draft(name: &str, options: RedisOptions) -> Self {
         let settings = RedisSettings::default();
-        Self { name: name.to_owned(), location: Location::default(), options, settings }
+        Self { name: name.to_owned(), location: Location::default(), options, settings, kafka: None }
+    }
+
+    /// Where it is, for a status.
+    pub(crate) fn address(&self) -> String {
+        let Some(kafka) = &self.kafka else { return self.location.to_string() };
+        let brokers = kafka.bootstrap_servers.iter().map(|(host, port)| format!("{host}:{port}"));
+        brokers.collect::<Vec<_>>().join(",")
     }
 
     /// The endpoint, once its options are checked.

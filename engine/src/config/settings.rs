@@ -294,8 +294,12 @@ pub(super) static ENDPOINT: &[Setting<Endpoint>] = &[
 ];
 
 /// What a route does while an endpoint is down, by its word.
-const WHEN_DOWN: [(&str, WhenDown); 3] =
-    [("reject", WhenDown::Reject), ("buffer", WhenDown::Buffer), ("drop", WhenDown::Drop)];
+const WHEN_DOWN: [(&str, Option<WhenDown>); 4] = [
+    ("auto", None),
+    ("reject", Some(WhenDown::Reject)),
+    ("buffer", Some(WhenDown::Buffer)),
+    ("drop", Some(WhenDown::Drop)),
+];
 
 /// `[[route]]`.
 pub(super) static ROUTE: &[Setting<Route>] = &[
@@ -321,18 +325,18 @@ pub(super) static ROUTE: &[Setting<Route>] = &[
         "when_down",
         "",
         Kind::Word {
-            words: &[WHEN_DOWN[0].0, WHEN_DOWN[1].0, WHEN_DOWN[2].0],
+            words: &[WHEN_DOWN[0].0, WHEN_DOWN[1].0, WHEN_DOWN[2].0, WHEN_DOWN[3].0],
             read: |it| {
                 let found = WHEN_DOWN.iter().find(|(_, when_down)| *when_down == it.when_down);
                 found.map_or_else(String::new, |(word, _)| (*word).to_owned())
             },
             write: |it, word| {
                 let found = WHEN_DOWN.iter().find(|(it, _)| *it == word);
-                it.when_down = found.map_or_else(WhenDown::default, |(_, when_down)| *when_down);
+                it.when_down = found.and_then(|(_, when_down)| *when_down);
             },
         },
         "What happens to a message while an endpoint is not connected: refused, kept for it up to the credit, or \
-         counted and dropped.",
+         counted and dropped; auto rejects for a Redis, and buffers for a Kafka.",
     ),
     setting(
         "external_only",

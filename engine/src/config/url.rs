@@ -21,6 +21,18 @@ pub(crate) enum Location {
     Path(PathBuf),
 }
 
+impl Location {
+    /// Where a broker says that it is.
+    pub(crate) fn of_broker(host: &str, port: u16) -> Self {
+        // An IPv6 address may stand in brackets.
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        match bare.parse() {
+            Ok(address) => Self::Address(address, port),
+            Err(_) => Self::Name(host.to_owned(), port),
+        }
+    }
+}
+
 impl Default for Location {
     fn default() -> Self {
         Self::Address(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_REDIS_PORT)

@@ -256,7 +256,7 @@ fn sections_that_cannot_be() {
     );
     check_main(
         &route("to = ['main']\nwhen_down = 'x'"),
-        "a.toml:6: route.0.when_down = \"x\": expected reject, buffer or drop",
+        "a.toml:6: route.0.when_down = \"x\": expected auto, reject, buffer or drop",
     );
     check_main(
         "[endpoint.b]\nurl = 'redis://h'",

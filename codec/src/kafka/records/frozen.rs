@@ -162,4 +162,32 @@ impl FrozenBatch {
         let second = second.freeze(Producer { sequence, ..self.producer }, compressors, Vec::new());
         Ok(Some([first, second]))
     }
+
+    /// The batch without some of its records, by their place in it; it belongs to nobody until it is renumbered.
+    /// `None` if none of them is excluded, or none is left.
+    ///
+    /// For an answer that names the records at fault (KIP-467), and only if no attempt was ambiguous.
+    ///
+    /// # Errors
+    ///
+    /// As [`split`](Self::split).
+    pub fn without(
+        &self,
+        is_excluded: impl Fn(u32) -> bool,
+        compression: Compression,
+        compressors: &mut Compressors,
+    ) -> Result<Option<Self>, BatchError> {
+        let (batch, _) = RecordBatch::read(&self.bytes)?;
+        let mut scratch = Vec::new();
+        let mut inflater = Inflater::new(self.plain_len - HEADER_LEN);
+        let limits = BatchLimits { bytes: usize::MAX, bytes_max: usize::MAX, records: u32::MAX };
+        let mut rest = OpenBatch::new(limits, compression);
+        for (number, record) in (0_u32..).zip(batch.records(&mut inflater, &mut scratch)?) {
+            if !is_excluded(number) {
+                rest.push(&record?.record).map_err(|_| BatchError::Unsplittable)?;
+            }
+        }
+        let is_useful = (1..self.count).contains(&rest.count());
+        Ok(is_useful.then(|| rest.freeze(Producer::NONE, compressors, Vec::new())))
+    }
 }

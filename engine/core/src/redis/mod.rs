@@ -6,6 +6,7 @@ mod link;
 mod publish;
 mod subscribe;
 
+pub(crate) use link::Link;
 pub(crate) use publish::{Departure, PublishLane};
 pub(crate) use subscribe::SubscribeLane;
 

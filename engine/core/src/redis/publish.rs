@@ -245,7 +245,7 @@ impl PublishLane {
             end: 0,
             channel: frame.channel,
             publisher,
-            cost: leg.cost(payload.len()),
+            cost: leg.cost(frame.body_len()),
             leg: leg_index,
             kind: Kind::Message,
             when_down: leg.when_down(),

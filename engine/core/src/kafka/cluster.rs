@@ -1,0 +1,588 @@
+//! What is known of the cluster: brokers and their links, leaders, the producer's identity; and whom to ask.
+//!
+//! The first question goes to a bootstrap address. From then on brokers are asked where they advertise themselves,
+//! unless none of them can be reached: then the bootstrap list is gone through again (KIP-899).
+
+use ringwire_codec::kafka::{
+    Api, ErrorCode, InitProducerIdRequest, List, MetadataRequest, MetadataRequestTopic, MetadataResponse,
+    NO_UUID, RequestHeader, decode_response, encode_request,
+};
+
+use super::link::{Asked, Link, Part, Question};
+use super::partition::Identity;
+use super::{KafkaProducer, Slots};
+use crate::backoff::Random;
+use crate::outlet::{ConnectionId, Outlet};
+use crate::report::{Outcome, Reason, broker_error_detail};
+use crate::status::LinkError;
+use crate::time::NEVER_NS;
+
+/// Bytes of bootstrap addresses that an error shows.
+const SHOWN_MAX: usize = 200;
+/// The jitter of a retry: its delay plus at most this part of it.
+const JITTER_PART: u64 = 5;
+
+/// A broker as metadata names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Broker {
+    node: i32,
+    host: String,
+    port: u16,
+    /// Its link, once something needed it.
+    lane: Option<usize>,
+}
+
+#[derive(Debug)]
+pub(super) struct Cluster {
+    brokers: Vec<Broker>,
+    /// The bootstrap address that is tried next.
+    next_bootstrap: usize,
+    pub(super) identity: Option<Identity>,
+    /// The epoch was raised beyond what it can count: a new id is asked for.
+    is_identity_asked: bool,
+    is_metadata_asked: bool,
+    /// When metadata is asked for next, and the identity.
+    metadata_at_ns: u64,
+    identity_at_ns: u64,
+    /// Questions in a row that did not help.
+    fruitless: u32,
+    pub(super) has_held_to_release: bool,
+    /// What is wrong with the cluster as a whole.
+    pub(super) trouble: Option<LinkError>,
+    pub(super) random: Random,
+}
+
+impl Cluster {
+    pub(super) fn new(random: Random) -> Self {
+        Self {
+            brokers: Vec::new(),
+            next_bootstrap: 0,
+            identity: None,
+            is_identity_asked: false,
+            is_metadata_asked: false,
+            metadata_at_ns: NEVER_NS,
+            identity_at_ns: 0,
+            fruitless: 0,
+            has_held_to_release: false,
+            trouble: None,
+            random,
+        }
+    }
+
+    /// Metadata is to be asked for at this time, or earlier if it was to be asked for earlier.
+    pub(super) fn ask_at(&mut self, at_ns: u64) {
+        self.metadata_at_ns = self.metadata_at_ns.min(at_ns);
+    }
+
+    /// When something is to be asked. While nobody can be asked, the connections say when to look again.
+    pub(super) fn deadline_ns(&self, now_ns: u64, can_ask: bool) -> u64 {
+        let is_overdue = self.metadata_at_ns <= now_ns && !can_ask;
+        if self.is_metadata_asked || is_overdue { NEVER_NS } else { self.metadata_at_ns }
+    }
+
+    /// A broker that a hint names.
+    pub(super) fn learn(&mut self, node: i32, host: &str, port: i32) {
+        if let Ok(port) = u16::try_from(port)
+            && !self.knows(node)
+        {
+            self.brokers.push(Broker { node, host: host.to_owned(), port, lane: None });
+        }
+    }
+
+    /// The link of a broker, if it has one.
+    #[inline]
+    pub(super) fn lane_of(&self, node: i32) -> Option<usize> {
+        self.brokers.iter().find(|broker| broker.node == node).and_then(|broker| broker.lane)
+    }
+
+    pub(super) fn knows(&self, node: i32) -> bool {
+        self.brokers.iter().any(|broker| broker.node == node)
+    }
+
+    /// The questions that went over a link without an answer may be asked again.
+    pub(super) fn unasked(&mut self, question: &Question) {
+        match question {
+            Question::Metadata => self.is_metadata_asked = false,
+            Question::ProducerId => self.is_identity_asked = false,
+            Question::Versions | Question::Produce(_) => {}
+        }
+    }
+}
+
+impl KafkaProducer {
+    /// A delay before attempt number `attempt` (1: the first retry), with jitter.
+    pub(super) fn retry_delay_ns(&mut self, attempt: u32) -> u64 {
+        let delay_ns = self.settings.retry_backoff.delay_ns(attempt);
+        delay_ns + self.cluster.random.up_to(delay_ns / JITTER_PART)
+    }
+
+    /// Asks what is to be asked, and opens the connections that are needed.
+    pub(super) fn tend_cluster(&mut self, now_ns: u64, slots: &mut Slots, outlet: &mut impl Outlet) {
+        if !self.is_wanted {
+            return;
+        }
+        let is_due = now_ns >= self.cluster.metadata_at_ns && !self.cluster.is_metadata_asked;
+        if is_due && !self.ask_metadata(now_ns) {
+            self.seek_broker(now_ns, slots);
+        }
+        let lacks_identity = self.settings.idempotent && self.cluster.identity.is_none();
+        if lacks_identity && !self.cluster.is_identity_asked {
+            if now_ns < self.cluster.identity_at_ns {
+                self.wake_at_ns = self.wake_at_ns.min(self.cluster.identity_at_ns);
+            } else {
+                self.ask_identity(now_ns);
+            }
+        }
+        self.close_seed(outlet);
+    }
+
+    /// A ready connection, the least busy one.
+    pub(super) fn ready_lane(&self) -> Option<usize> {
+        let ready = self.links.iter().enumerate().filter(|(_, link)| link.is_ready());
+        ready.min_by_key(|(_, link)| link.asked.len()).map(|(lane, _)| lane)
+    }
+
+    fn ask_metadata(&mut self, now_ns: u64) -> bool {
+        let Some(lane) = self.ready_lane() else { return false };
+        let Some(version) = self.links[lane].version(Api::Metadata) else { return false };
+        let topics: Vec<_> =
+            self.topics.iter().map(|topic| MetadataRequestTopic::named(&topic.name)).collect();
+        let request = MetadataRequest {
+            topics: Some(List::new(&topics)),
+            // Before version 4 it cannot be said, and the broker's own setting decides.
+            allow_auto_topic_creation: self.settings.auto_create_topics || version < 4,
+            ..MetadataRequest::default()
+        };
+        let write = |out: &mut Vec<u8>, header: &RequestHeader<'_>| {
+            encode_request(out, header, &request).map_err(|error| error.to_string())
+        };
+        let settings = &self.settings;
+        let is_asked = self.links[lane].ask(now_ns, settings, Question::Metadata, version, write);
+        self.cluster.is_metadata_asked = is_asked;
+        self.cluster.metadata_at_ns = NEVER_NS;
+        self.writable.push(self.links[lane].connection);
+        is_asked
+    }
+
+    fn ask_identity(&mut self, now_ns: u64) {
+        let Some(lane) = self.ready_lane() else { return };
+        let Some(version) = self.links[lane].version(Api::InitProducerId) else { return };
+        let request = InitProducerIdRequest { transaction_timeout_ms: i32::MAX, ..Default::default() };
+        let write = |out: &mut Vec<u8>, header: &RequestHeader<'_>| {
+            encode_request(out, header, &request).map_err(|error| error.to_string())
+        };
+        let settings = &self.settings;
+        self.cluster.is_identity_asked =
+            self.links[lane].ask(now_ns, settings, Question::ProducerId, version, write);
+        self.writable.push(self.links[lane].connection);
+    }
+
+    /// Nobody can be asked: sees to it that somebody can.
+    fn seek_broker(&mut self, now_ns: u64, slots: &mut Slots) {
+        // What is on its way comes first, unless it failed before.
+        if self.links.iter().any(|link| !link.is_idle() && !link.is_failing()) {
+            return;
+        }
+        // A known broker that nobody needed yet.
+        let unused = self.cluster.brokers.iter().find(|broker| match broker.lane {
+            Some(lane) => self.links[lane].is_idle(),
+            None => true,
+        });
+        if let Some(node) = unused.map(|broker| broker.node) {
+            self.need_broker(now_ns, node, slots);
+        }
+        self.open_seed(now_ns, slots);
+    }
+
+    /// Opens a connection to the next address of the bootstrap list.
+    fn open_seed(&mut self, now_ns: u64, slots: &mut Slots) {
+        let Some((host, port)) = self.next_bootstrap() else { return };
+        let seed = self.links.iter().position(|link| link.node.is_none());
+        match seed {
+            Some(lane) => {
+                if self.links[lane].is_idle() {
+                    self.links[lane].moved(&host, port);
+                    self.links[lane].want(now_ns);
+                }
+            }
+            None => {
+                let lane = self.add_link(None, &host, port, slots);
+                self.links[lane].want(now_ns);
+            }
+        }
+    }
+
+    fn next_bootstrap(&mut self) -> Option<(String, u16)> {
+        let list = &self.settings.bootstrap_servers;
+        let found = list.get(self.cluster.next_bootstrap % list.len().max(1)).cloned();
+        self.cluster.next_bootstrap = self.cluster.next_bootstrap.wrapping_add(1);
+        found
+    }
+
+    fn add_link(&mut self, node: Option<i32>, host: &str, port: u16, slots: &mut Slots) -> usize {
+        // A link whose broker is gone is used again.
+        let known = &self.cluster.brokers;
+        let is_free = |link: &Link| {
+            link.is_idle() && link.node.is_some_and(|node| !known.iter().any(|broker| broker.node == node))
+        };
+        if let Some(lane) = self.links.iter().position(is_free) {
+            let connection = self.links[lane].connection;
+            self.links[lane] = Link::new(connection, node, host, port);
+            return lane;
+        }
+        let lane = self.links.len();
+        let connection = ConnectionId::of_broker(self.endpoint, lane as u16, slots);
+        self.links.push(Link::new(connection, node, host, port));
+        lane
+    }
+
+    /// Sees to it that there is a connection to a broker, if it is known.
+    pub(super) fn need_broker(&mut self, now_ns: u64, node: i32, slots: &mut Slots) {
+        let Some(index) = self.cluster.brokers.iter().position(|broker| broker.node == node) else { return };
+        let broker = self.cluster.brokers[index].clone();
+        let lane = match broker.lane {
+            Some(lane) => lane,
+            None => self.add_link(Some(node), &broker.host, broker.port, slots),
+        };
+        self.cluster.brokers[index].lane = Some(lane);
+        self.links[lane].want(now_ns);
+    }
+
+    /// Closes the connection to a bootstrap address once there are brokers' own.
+    fn close_seed(&mut self, outlet: &mut impl Outlet) {
+        let Some(lane) = self.links.iter().position(|link| link.node.is_none()) else { return };
+        let link = &self.links[lane];
+        let is_replaced = self.links.iter().any(|other| other.node.is_some() && other.is_ready());
+        if link.is_idle() || !is_replaced || link.expects() || link.is_gone() {
+            return;
+        }
+        if self.links[lane].has_socket() {
+            outlet.close(self.links[lane].connection);
+        }
+        self.links[lane].retire();
+    }
+
+    /// Reads the answer to [`Question::ProducerId`].
+    pub(super) fn identity_answered(
+        &mut self,
+        now_ns: u64,
+        lane: usize,
+        asked: &Asked,
+    ) -> Result<(), LinkError> {
+        self.cluster.is_identity_asked = false;
+        let answer = decode_response::<InitProducerIdRequest<'_>>(asked.version, self.links[lane].payload())
+            .map_err(|error| LinkError::Protocol(error.to_string().into()))?;
+        self.is_state_stale = true;
+        if answer.error_code == ErrorCode::NONE {
+            self.cluster.identity = Some(Identity { id: answer.producer_id, epoch: answer.producer_epoch });
+            self.cluster.trouble = None;
+            return Ok(());
+        }
+        let info = answer.error_code.info();
+        if !info.retriable {
+            let words = format!("no producer id: {} ({}); {}", info.name, answer.error_code.0, info.advice);
+            self.cluster.trouble = Some(LinkError::Refused(words));
+        }
+        self.cluster.identity_at_ns = now_ns + self.retry_delay_ns(if info.retriable { 1 } else { u32::MAX });
+        Ok(())
+    }
+
+    /// The identity is of no use to what waits: a newer epoch.
+    pub(super) fn raise_epoch(&mut self, of: Identity) {
+        // Only once for all partitions that find out about the same one.
+        if self.cluster.identity != Some(of) {
+            return;
+        }
+        self.cluster.identity = of.epoch.checked_add(1).map(|epoch| Identity { epoch, ..of });
+    }
+
+    /// Reads the answer to [`Question::Metadata`].
+    pub(super) fn metadata_answered(
+        &mut self,
+        now_ns: u64,
+        lane: usize,
+        asked: &Asked,
+        slots: &mut Slots,
+        outlet: &mut impl Outlet,
+    ) -> Result<(), LinkError> {
+        self.cluster.is_metadata_asked = false;
+        self.is_state_stale = true;
+        let payload = self.take_payload(lane);
+        let result = self.read_metadata(now_ns, lane, asked.version, &payload, slots, outlet);
+        self.scratch = payload;
+        result
+    }
+
+    fn read_metadata(
+        &mut self,
+        now_ns: u64,
+        lane: usize,
+        version: i16,
+        payload: &[u8],
+        slots: &mut Slots,
+        outlet: &mut impl Outlet,
+    ) -> Result<(), LinkError> {
+        let answer = decode_response::<MetadataRequest<'_>>(version, payload)
+            .map_err(|error| LinkError::Protocol(error.to_string().into()))?;
+        if answer.error_code == ErrorCode::REBOOTSTRAP_REQUIRED {
+            return Err(LinkError::Refused(answer.error_code.to_string()));
+        }
+        self.take_brokers(lane, &answer);
+        let mut is_fruitful = true;
+        for topic in answer.topics {
+            let known = topic.name.and_then(|name| self.by_name.get(name).copied());
+            let Some(index) = known else { continue };
+            is_fruitful &= self.take_topic(now_ns, index, &topic, outlet);
+        }
+        self.connect_leaders(now_ns, slots);
+        // A topic that the answer does not name was opened after the question.
+        let has_new = self.topics.iter().any(|topic| topic.count == 0 && topic.refused.is_none());
+        self.cluster.fruitless = if is_fruitful { 0 } else { self.cluster.fruitless.saturating_add(1) };
+        let delay_ns = if is_fruitful && !has_new {
+            self.settings.metadata_max_age_ns
+        } else {
+            self.retry_delay_ns(self.cluster.fruitless)
+        };
+        self.cluster.ask_at(now_ns + delay_ns);
+        Ok(())
+    }
+
+    fn take_brokers(&mut self, lane: usize, answer: &MetadataResponse<'_>) {
+        if answer.brokers.is_empty() {
+            return;
+        }
+        let mut brokers = Vec::with_capacity(answer.brokers.len().min(1 << 10));
+        for told in answer.brokers {
+            let known = self.cluster.brokers.iter().find(|broker| broker.node == told.node_id);
+            let port = u16::try_from(told.port).unwrap_or(0);
+            brokers.push(Broker {
+                node: told.node_id,
+                host: told.host.to_owned(),
+                port,
+                lane: known.and_then(|broker| broker.lane),
+            });
+        }
+        self.cluster.brokers = brokers;
+        for index in 0..self.cluster.brokers.len() {
+            let Broker { node, host, port, lane: own } = self.cluster.brokers[index].clone();
+            match own {
+                Some(own) => {
+                    let link = &mut self.links[own];
+                    if (link.host.as_str(), link.port) != (&host, port) {
+                        // The next connect goes there; what is open may still be good.
+                        link.moved(&host, port);
+                    }
+                }
+                None => {
+                    // The bootstrap address that was asked is this broker's own.
+                    let link = &mut self.links[lane];
+                    if link.node.is_none() && (link.host.as_str(), link.port) == (&host, port) {
+                        link.node = Some(node);
+                        self.cluster.brokers[index].lane = Some(lane);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes what metadata says of a topic. Answers whether nothing is left to ask.
+    fn take_topic(
+        &mut self,
+        now_ns: u64,
+        index: u32,
+        told: &ringwire_codec::kafka::MetadataTopic<'_>,
+        outlet: &mut impl Outlet,
+    ) -> bool {
+        let patience_ns = self.settings.topic_propagation_ns;
+        let topic = &mut self.topics[index as usize];
+        match told.error_code {
+            ErrorCode::NONE => {}
+            code if code.info().retriable => {
+                let since_ns = *topic.missing_since_ns.get_or_insert(now_ns);
+                let is_over = now_ns.saturating_sub(since_ns) >= patience_ns;
+                if is_over {
+                    self.refuse_topic(now_ns, index, code, outlet);
+                }
+                return false;
+            }
+            code => {
+                self.refuse_topic(now_ns, index, code, outlet);
+                return false;
+            }
+        }
+        topic.missing_since_ns = None;
+        topic.refused = None;
+        let is_another = topic.id != NO_UUID && told.topic_id != NO_UUID && topic.id != told.topic_id;
+        topic.id = told.topic_id;
+        let count = told.partitions.len();
+        topic.grow(count);
+        topic.count = count as u32;
+        self.cluster.has_held_to_release |= !topic.held.is_empty();
+        let mut is_whole = count > 0;
+        for told in told.partitions {
+            let Ok(number) = u32::try_from(told.partition_index) else { continue };
+            let part = Part { topic: index, partition: number };
+            is_whole &= self.take_leader(part, told.leader_id, told.leader_epoch, is_another);
+        }
+        if is_another {
+            self.abandon_beyond(now_ns, index, count, outlet);
+        }
+        is_whole
+    }
+
+    /// Takes what metadata or a hint says of a partition's leader, unless that is stale. Answers whether it has one.
+    pub(super) fn take_leader(&mut self, part: Part, leader: i32, epoch: i32, is_another: bool) -> bool {
+        let Some(partition) = self.topics[part.topic as usize].partitions.get_mut(part.partition as usize)
+        else {
+            return true;
+        };
+        // An older epoch is an older truth: it would undo a move.
+        if !is_another && epoch >= 0 && epoch < partition.leader_epoch {
+            return partition.leader >= 0;
+        }
+        let has_moved = partition.leader != leader || is_another;
+        partition.leader_epoch = epoch;
+        if has_moved {
+            partition.leader = leader;
+            partition.is_proven = false;
+            if leader >= 0 {
+                partition.not_before_ns = 0;
+            }
+            self.is_state_stale = true;
+        }
+        leader >= 0
+    }
+
+    /// Opens connections to all leaders, and lists what waited for one.
+    pub(super) fn connect_leaders(&mut self, now_ns: u64, slots: &mut Slots) {
+        for topic in 0..self.topics.len() {
+            for number in 0..self.topics[topic].partitions.len() {
+                let leader = self.topics[topic].partitions[number].leader;
+                let is_there = self.cluster.lane_of(leader).is_some_and(|lane| !self.links[lane].is_idle());
+                if leader >= 0 && !is_there {
+                    self.need_broker(now_ns, leader, slots);
+                }
+            }
+        }
+        for part in std::mem::take(&mut self.homeless) {
+            self.topics[part.topic as usize].partitions[part.partition as usize].is_listed = false;
+            self.list(part);
+        }
+    }
+
+    /// The cluster does not take messages for a topic: what waits for it is answered.
+    fn refuse_topic(&mut self, now_ns: u64, index: u32, code: ErrorCode, outlet: &mut impl Outlet) {
+        self.topics[index as usize].refused = Some(code);
+        let detail = broker_error_detail(code);
+        while let Some(held) = self.topics[index as usize].held.pop_front() {
+            self.end(now_ns, &held.entry, Outcome::NotSent, Reason::BrokerError, detail, outlet);
+        }
+        for number in 0..self.topics[index as usize].partitions.len() {
+            let part = Part { topic: index, partition: number as u32 };
+            self.abandon(now_ns, part, Reason::BrokerError, code, outlet);
+        }
+    }
+
+    /// A topic was made anew with fewer partitions: what waits for the others is answered.
+    fn abandon_beyond(&mut self, now_ns: u64, index: u32, count: usize, outlet: &mut impl Outlet) {
+        for number in count..self.topics[index as usize].partitions.len() {
+            let part = Part { topic: index, partition: number as u32 };
+            self.topics[index as usize].partitions[number].leader = -1;
+            self.abandon(now_ns, part, Reason::NoPartition, ErrorCode::NONE, outlet);
+        }
+    }
+
+    /// Ends all that waits for a partition and is not under way.
+    fn abandon(
+        &mut self,
+        now_ns: u64,
+        part: Part,
+        reason: Reason,
+        code: ErrorCode,
+        outlet: &mut impl Outlet,
+    ) {
+        let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
+        partition.seal(&mut self.compressors, &mut self.pool);
+        loop {
+            let partition = &self.topics[part.topic as usize].partitions[part.partition as usize];
+            let Some(index) = partition.queue.iter().position(|batch| !batch.is_under_way) else { break };
+            self.give_up(now_ns, part, index, reason, code, outlet);
+        }
+    }
+
+    /// A connection is gone, or could not be had.
+    pub(super) fn link_down(&mut self, now_ns: u64, lane: usize, error: LinkError, outlet: &mut impl Outlet) {
+        // A connection that was quiet is closed by the broker after a while: that is no news.
+        let is_silent = error == LinkError::ClosedByPeer && self.links[lane].is_quiet();
+        self.return_all(now_ns, lane, outlet);
+        let error = self.in_context(lane, error);
+        if self.links[lane].established > 1 {
+            self.counters.reconnects += u64::from(self.links[lane].is_ready());
+        }
+        let random = &mut self.cluster.random;
+        self.links[lane].down(now_ns, error, &self.settings, random);
+        if is_silent {
+            self.links[lane].last_error = None;
+            self.links[lane].succeeded();
+        }
+        self.is_state_stale = true;
+        // Perhaps somebody else leads now.
+        let delay_ns = self.retry_delay_ns(1);
+        self.cluster.ask_at(now_ns + delay_ns);
+        if self.links[lane].node.is_none() {
+            // The next address of the list, at the time that the link waits for.
+            if let Some((host, port)) = self.next_bootstrap() {
+                let link = &mut self.links[lane];
+                link.host = host;
+                link.port = port;
+            }
+        } else if !self.cluster.knows(self.links[lane].node.unwrap_or(-1)) {
+            // Its broker has left the cluster.
+            self.links[lane].retire();
+        }
+        for part in std::mem::take(&mut self.links[lane].pending) {
+            self.topics[part.topic as usize].partitions[part.partition as usize].is_listed = false;
+            self.list(part);
+        }
+    }
+
+    /// The error with what a reader needs to act: which broker, where it says it is, and how we came to ask there.
+    fn in_context(&self, lane: usize, error: LinkError) -> LinkError {
+        let link = &self.links[lane];
+        let address = format!("{}:{}", link.host, link.port);
+        let mut bootstrap: String = self
+            .settings
+            .bootstrap_servers
+            .iter()
+            .map(|(host, port)| format!("{host}:{port}"))
+            .collect::<Vec<_>>()
+            .join(",");
+        bootstrap.truncate(bootstrap.floor_char_boundary(SHOWN_MAX));
+        let is_connect = matches!(error, LinkError::Connect(_) | LinkError::ConnectTimeout);
+        match (link.node, error) {
+            (Some(node), error) if is_connect && link.established == 0 => {
+                let cause = match error {
+                    LinkError::Connect(words) => words,
+                    _ => "no answer to the connect in time".to_owned(),
+                };
+                LinkError::Advertised { node, address, bootstrap, cause }
+            }
+            (_, error) => error,
+        }
+    }
+
+    /// What is wrong, the most telling thing first.
+    pub(super) fn error(&self) -> Option<LinkError> {
+        if let Some(trouble) = &self.cluster.trouble {
+            return Some(trouble.clone());
+        }
+        let refused = self.topics.iter().find_map(|topic| Some((&topic.name, topic.refused?)));
+        if let Some((name, code)) = refused {
+            let info = code.info();
+            return Some(LinkError::Topic(format!("{name}: {} ({}); {}", info.name, code.0, info.advice)));
+        }
+        let failing = self.links.iter().filter(|link| !link.is_ready());
+        let mut errors = failing.filter_map(|link| link.last_error.as_ref());
+        errors.next().cloned()
+    }
+}

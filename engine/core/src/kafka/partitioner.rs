@@ -1,0 +1,135 @@
+//! Which partition a record goes to.
+
+use ringwire_codec::kafka::{consistent_partition, murmur2_partition};
+
+use super::settings::{Partitioner, PartitionerInput};
+use crate::backoff::Random;
+use crate::frame::Frame;
+
+/// What one topic remembers between two choices.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// The next one of a round.
+    turn: u32,
+    /// The one that is stuck to, and bytes that it still gets.
+    sticky: Option<u32>,
+    sticky_left: usize,
+}
+
+/// What is known of the record beside its frame.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) topic: &'a str,
+    /// Hash of the channel's name.
+    pub(super) channel_hash: u32,
+    pub(super) partitions: u32,
+    pub(super) batch_size: usize,
+}
+
+/// The choice; `None` if it is no partition of the topic.
+#[inline]
+pub(super) fn choose(
+    partitioner: &Partitioner,
+    memory: &mut Memory,
+    context: Context<'_>,
+    frame: &Frame<'_>,
+    random: &mut Random,
+) -> Option<u32> {
+    let Context { topic, channel_hash, partitions, batch_size } = context;
+    if frame.partition >= 0 {
+        return Some(frame.partition as u32).filter(|number| *number < partitions);
+    }
+    let of_channel = || channel_hash % partitions;
+    Some(match partitioner {
+        Partitioner::Murmur2 => frame.key.map_or_else(of_channel, |key| murmur2_partition(key, partitions)),
+        Partitioner::Consistent => {
+            frame.key.map_or_else(of_channel, |key| consistent_partition(key, partitions))
+        }
+        Partitioner::ChannelHash => of_channel(),
+        Partitioner::Sticky => match frame.key {
+            Some(key) => murmur2_partition(key, partitions),
+            None => memory.stick(partitions, batch_size, frame.body_len(), random),
+        },
+        Partitioner::RoundRobin => {
+            memory.turn = memory.turn.wrapping_add(1);
+            memory.turn % partitions
+        }
+        Partitioner::Single(number) => return Some(*number).filter(|number| *number < partitions),
+        Partitioner::Custom(function) => {
+            let input = PartitionerInput { topic, key: frame.key, payload: frame.payload, partitions };
+            let chosen = (function.0)(&input);
+            return u32::try_from(chosen).ok().filter(|number| *number < partitions);
+        }
+    })
+}
+
+impl Memory {
+    fn stick(&mut self, partitions: u32, batch_size: usize, len: usize, random: &mut Random) -> u32 {
+        let number = match self.sticky {
+            Some(number) if self.sticky_left > 0 && number < partitions => number,
+            _ => {
+                self.sticky_left = batch_size;
+                random.up_to(u64::from(partitions) - 1) as u32
+            }
+        };
+        self.sticky = Some(number);
+        self.sticky_left = self.sticky_left.saturating_sub(len);
+        number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::settings::CustomPartitioner;
+    use super::*;
+
+    #[test]
+    fn each_partitioner_chooses_as_it_says() {
+        let custom = |function: fn(&PartitionerInput<'_>) -> i64| {
+            Partitioner::Custom(CustomPartitioner(Arc::new(function)))
+        };
+        let keyed = Frame { key: Some(b"EURUSD"), payload: Some(b"x"), ..Frame::default() };
+        let keyless = Frame { payload: Some(b"x"), ..Frame::default() };
+        let explicit = |partition| Frame { partition, ..keyed };
+        let cases: [(Partitioner, Frame<'_>, [Option<u32>; 3]); 11] = [
+            (Partitioner::Murmur2, keyed, [Some(murmur2_partition(b"EURUSD", 8)); 3]),
+            (Partitioner::Murmur2, keyless, [Some(3); 3]),
+            (Partitioner::Consistent, keyed, [Some(consistent_partition(b"EURUSD", 8)); 3]),
+            (Partitioner::Consistent, keyless, [Some(3); 3]),
+            (Partitioner::ChannelHash, keyed, [Some(3); 3]),
+            (Partitioner::RoundRobin, keyed, [Some(1), Some(2), Some(3)]),
+            (Partitioner::Single(7), keyed, [Some(7); 3]),
+            (Partitioner::Single(8), keyed, [None; 3]),
+            (custom(|input| i64::from(input.partitions) - 1), keyless, [Some(7); 3]),
+            (custom(|_| -1), keyless, [None; 3]),
+            (custom(|_| 1 << 40), explicit(2), [Some(2); 3]),
+        ];
+        for (partitioner, frame, expected) in cases {
+            let (mut memory, mut random) = (Memory::default(), Random::new(1));
+            let context = Context { topic: "fx", channel_hash: 11, partitions: 8, batch_size: 100 };
+            let chosen = [(); 3].map(|()| choose(&partitioner, &mut memory, context, &frame, &mut random));
+            assert_eq!(chosen, expected, "{partitioner:?} {frame:?}");
+            let out = choose(&partitioner, &mut memory, context, &explicit(8), &mut random);
+            assert_eq!(out, None, "{partitioner:?} leaves the topic");
+        }
+    }
+
+    #[test]
+    fn sticky_stays_for_a_batch_and_visits_all() {
+        let (mut memory, mut random) = (Memory::default(), Random::new(1));
+        let context = Context { topic: "fx", channel_hash: 0, partitions: 4, batch_size: 100 };
+        let payload = [0; 10];
+        let frame = Frame { payload: Some(&payload), ..Frame::default() };
+        let mut counts = [0; 4];
+        for _ in 0..100 {
+            let runs: Vec<u32> = (0..10)
+                .map(|_| choose(&Partitioner::Sticky, &mut memory, context, &frame, &mut random).unwrap())
+                .collect();
+            assert!(runs.windows(2).all(|pair| pair[0] == pair[1]), "{runs:?}");
+            counts[runs[0] as usize] += 1;
+        }
+        assert!(counts.iter().all(|count| *count >= 10), "{counts:?}");
+    }
+}
