@@ -28,7 +28,6 @@ mod load;
 mod monitor;
 mod neighbours;
 mod nonsense;
-mod patience;
 mod pause;
 mod probes;
 mod protocol;
@@ -39,3 +38,5 @@ mod slow;
 mod stall;
 mod turned_away;
 mod witness;
+
+use ringwire_tests::patience;

@@ -2,29 +2,23 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use ringwire::monotonic_ns;
-use rustix::process::{Pid, Signal, kill_process};
+use ringwire_tests::patience::until;
+pub(crate) use ringwire_tests::ports::free_port;
+use ringwire_tests::{ports::APART, signals};
 
 use crate::client::Client;
-use crate::patience::until;
 
-/// Ports are taken from below Linux' ephemeral range (32768 and up): a client that keeps trying a dead server's port
-/// in that range can be given the very port as its own, and then connects to itself.
-const PORTS_FROM: u16 = 20_000;
-const PORTS: u16 = 12_000;
 /// Another process may take a port between our look at it and the server's: then there is the next one.
 const START_ATTEMPTS: usize = 20;
 /// What the server says when it takes connections and has its data.
 const READY: &str = "Ready to accept connections";
 /// What it says when it has its port, and begins to load its data.
 const INITIALIZED: &str = "Server initialized";
-/// Where tests reach a server that the engine cannot reach yet; all of 127/8 is this machine.
-const APART: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// Where a server listens: apart, and where the engine looks for it.
 const EVERYWHERE: [&str; 2] = ["127.0.0.2", "127.0.0.1"];
 /// Before Redis 7.0 `DEBUG` is always allowed, and this option is unknown.
@@ -117,8 +111,8 @@ impl Server {
         self.folder.join("redis.sock")
     }
 
-    fn pid(&self) -> Pid {
-        Pid::from_child(self.process.as_ref().expect("the server runs"))
+    fn child(&self) -> &Child {
+        self.process.as_ref().expect("the server runs")
     }
 
     /// Kills it, as a power cut would.
@@ -156,21 +150,11 @@ impl Server {
 
     /// Stops it in its tracks: the kernel keeps taking connections and bytes for it.
     pub(crate) fn pause(&self) {
-        kill_process(self.pid(), Signal::STOP).expect("a child can be stopped");
-        until("a stopped server", || self.is_stopped());
+        signals::stop(self.child());
     }
 
     pub(crate) fn resume(&self) {
-        kill_process(self.pid(), Signal::CONT).expect("a child can be continued");
-        until("a running server", || !self.is_stopped());
-    }
-
-    fn is_stopped(&self) -> bool {
-        let status = fs::read_to_string(format!("/proc/{}/stat", self.pid().as_raw_nonzero()))
-            .expect("a child has a status");
-        // The name stands in parentheses before the state, and may hold anything.
-        let state = status.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-        state == Some('T')
+        signals::go_on(self.child());
     }
 
     /// `redis-cli`, pointed at this server.
@@ -210,19 +194,4 @@ impl Drop for Server {
         }
         let _ = fs::remove_dir_all(Path::new(&self.folder));
     }
-}
-
-/// A port that nobody listens on now, and that no other test of this process was given.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test processes that run side by side begin at different places.
-    let begin = std::process::id().wrapping_mul(97) as u16;
-    for _ in 0..PORTS {
-        let number = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = PORTS_FROM + number % PORTS;
-        if [Ipv4Addr::LOCALHOST, APART].iter().all(|ip| TcpListener::bind((*ip, port)).is_ok()) {
-            return port;
-        }
-    }
-    panic!("no loopback port is free from {PORTS_FROM} to {}", PORTS_FROM + PORTS);
 }
