@@ -110,8 +110,13 @@ impl Client {
     }
 
     /// Sends a batch in a version that the encoder does not know: it is laid out as version 3, without the
-    /// transactional id that came with it.
-    pub(crate) fn produce_below_the_floor(&mut self, version: i16, topic: &str, records: &[u8]) {
+    /// transactional id that came with it. Answers the error, or `None` if the broker ends the connection.
+    pub(crate) fn produce_below_the_floor(
+        &mut self,
+        version: i16,
+        topic: &str,
+        records: &[u8],
+    ) -> Option<ErrorCode> {
         let mut frame = vec![0; 4];
         frame.extend(Api::Produce.key().to_be_bytes());
         frame.extend(version.to_be_bytes());
@@ -128,7 +133,11 @@ impl Client {
         frame.extend(records);
         let size = (frame.len() - 4) as i32;
         frame[..4].copy_from_slice(&size.to_be_bytes());
-        self.stream.write_all(&frame).expect("the broker takes bytes");
+        let answer = self.try_ask_raw(version, 1, &frame)?;
+        // Behind the correlation id, two counts, the topic and the partition's number.
+        let at = 4 + 4 + 2 + topic.len() + 4 + 4;
+        let error = answer.payload[at..].first_chunk().expect("the partition was answered");
+        Some(ErrorCode(i16::from_be_bytes(*error)))
     }
 
     /// Sends a frame as it is, in which the correlation id is `id`.

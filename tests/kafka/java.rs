@@ -3,7 +3,7 @@
 use ringwire_codec::kafka::{Codec, murmur2_partition};
 
 use crate::line::lines;
-use crate::records::{noise, of_segment, quotes};
+use crate::records::{Owned, TIME, noise, of_segment, quotes};
 use crate::server::Shared;
 
 const KEYS: usize = 10_000;
@@ -23,7 +23,7 @@ fn keys_land_where_the_java_producer_puts_them() {
         })
         .collect();
     assert!(keys.iter().any(Vec::is_empty), "the empty key is a key");
-    let records: Vec<_> = keys.iter().map(|key| (Some(&key[..]), Some(&b"x"[..]))).collect();
+    let records: Vec<Owned> = keys.iter().map(|key| Owned::new(TIME, Some(key), Some(b"x"))).collect();
     for line in lines() {
         let shared = Shared::of(line);
         shared.client().create_topic("keys", PARTITIONS, &[]);
@@ -39,23 +39,21 @@ fn keys_land_where_the_java_producer_puts_them() {
 
 #[test]
 fn batches_of_the_java_producer_are_read() {
-    let quotes = quotes();
-    let records: Vec<_> =
-        quotes[..RECORDS].iter().map(|quote| (quote.key.as_deref(), quote.value.as_deref())).collect();
+    let quotes = &quotes()[..RECORDS];
     for line in lines() {
         let shared = Shared::of(line);
         let mut client = shared.client();
         for codec in Codec::ALL {
             let topic = format!("java-{}", codec.name());
             client.create_topic(&topic, 1, &[]);
-            shared.judge(|judge| judge.produce(&topic, codec, &records));
+            shared.judge(|judge| judge.produce(&topic, codec, quotes));
             let segments = shared.kafka.segments(1, &topic, 0);
             let dumped = shared.judge(|judge| judge.dump(&segments[0]));
             assert!(dumped.iter().all(|batch| batch.codec == codec.name()), "{codec:?}");
             let found = of_segment(&segments[0]);
             assert!(found.iter().map(|it| it.0).eq(0..RECORDS as i64), "{codec:?}");
-            let ours = found.iter().map(|(_, record)| (record.key.as_deref(), record.value.as_deref()));
-            assert!(ours.eq(records.iter().copied()), "{codec:?}");
+            let content = |record: &Owned| (record.key.clone(), record.value.clone());
+            assert!(found.iter().map(|it| content(&it.1)).eq(quotes.iter().map(content)), "{codec:?}");
             // The timestamps are the producer's clock: those that the dump shows.
             let theirs = dumped.iter().flat_map(|batch| &batch.records).map(|record| record.timestamp);
             assert!(found.iter().map(|(_, record)| record.timestamp).eq(theirs), "{codec:?}");

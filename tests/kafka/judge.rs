@@ -130,16 +130,12 @@ impl Judge {
         batches
     }
 
-    /// Appends these by the Java producer as it is by default, and returns partition and offset of each.
-    pub(crate) fn produce(
-        &mut self,
-        topic: &str,
-        codec: Codec,
-        records: &[(Option<&[u8]>, Option<&[u8]>)],
-    ) -> Vec<(i32, i64)> {
+    /// Appends keys and values by the Java producer as it is by default, and returns where each stands: partition
+    /// and offset.
+    pub(crate) fn produce(&mut self, topic: &str, codec: Codec, records: &[Owned]) -> Vec<(i32, i64)> {
         let mut question = format!("produce {topic} {} {}\n", codec.name(), records.len());
-        for (key, value) in records {
-            question.push_str(&format!("{} {}\n", hex(*key), hex(*value)));
+        for Owned { key, value, .. } in records {
+            question.push_str(&format!("{} {}\n", hex(key.as_deref()), hex(value.as_deref())));
         }
         let lines = self.ask(&question);
         let sent = lines.iter().map(|line| {

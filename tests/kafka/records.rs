@@ -79,19 +79,19 @@ pub(crate) fn samples(number: u64) -> Vec<Owned> {
         Owned::new(TIME, Some(b"large"), Some(&large)),
         Owned::new(TIME, Some(&noise), Some(&noise)),
     ];
-    let headers: [&[(&str, Option<&[u8]>)]; 4] = [
-        &[("one", Some(b"1"))],
-        &[
+    let with_headers = || Owned::new(TIME, None, Some(b"headers"));
+    samples.extend([
+        with_headers().with(&[("one", Some(b"1"))]),
+        with_headers().with(&[
             ("twice", Some(b"1")),
             ("twice", Some(b"2")),
             ("twice", Some(b"1")),
             ("other", Some(b"")),
             ("twice", None),
-        ],
-        &[("", Some(b"no name")), ("\u{e4}\u{20ac}", Some(&[0, 255])), ("null", None)],
-        &[("large", Some(&noise))],
-    ];
-    samples.extend(headers.map(|headers| Owned::new(TIME, None, Some(b"headers")).with(headers)));
+        ]),
+        with_headers().with(&[("", Some(b"no name")), ("\u{e4}\u{20ac}", Some(&[0, 255])), ("null", None)]),
+        with_headers().with(&[("large", Some(&noise))]),
+    ]);
     samples
 }
 
