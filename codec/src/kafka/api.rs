@@ -17,6 +17,8 @@ pub struct Versions {
 pub enum Api {
     /// Record batches to partitions.
     Produce,
+    /// Record batches from partitions.
+    Fetch,
     /// Offsets of partitions by time.
     ListOffsets,
     /// Brokers, topics, and who leads which partition.
@@ -33,8 +35,9 @@ pub enum Api {
 type Line = (Api, i16, &'static str, Versions, i16);
 
 /// From the floor that KIP-896 left to the newest that Kafka 4.1 offers by default.
-const TABLE: [Line; 6] = [
+const TABLE: [Line; 7] = [
     (Api::Produce, 0, "Produce", Versions { min: 3, max: 13 }, 9),
+    (Api::Fetch, 1, "Fetch", Versions { min: 4, max: 17 }, 12),
     (Api::ListOffsets, 2, "ListOffsets", Versions { min: 1, max: 10 }, 6),
     (Api::Metadata, 3, "Metadata", Versions { min: 0, max: 13 }, 9),
     (Api::ApiVersions, 18, "ApiVersions", Versions { min: 0, max: 4 }, 3),

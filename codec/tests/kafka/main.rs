@@ -6,6 +6,7 @@ mod golden;
 mod hostile;
 mod inflate;
 mod oracle;
+mod oracle_fetch;
 mod oracle_produce;
 mod partition;
 #[path = "../resp/random.rs"]

@@ -153,6 +153,7 @@ family!(InitProducerId, InitProducerIdRequest);
 family!(CreateTopics, CreateTopicsRequest);
 family!(ListOffsets, ListOffsetsRequest);
 family!(Produce, ProduceRequest);
+family!(Fetch, FetchRequest);
 
 fn versions<R: Family>() -> std::ops::RangeInclusive<i16> {
     let known = R::At::<'static>::API.versions();

@@ -44,10 +44,11 @@ macro_rules! family {
 
 mod families {
     use super::Family;
-    family!(ApiVersionsRequest, CreateTopicsRequest, InitProducerIdRequest);
+    family!(ApiVersionsRequest, CreateTopicsRequest, FetchRequest, InitProducerIdRequest);
     family!(ListOffsetsRequest, MetadataRequest, ProduceRequest);
 
     pub(super) const PRODUCE: (super::Again, super::Again) = of::<ProduceRequest>();
+    pub(super) const FETCH: (super::Again, super::Again) = of::<FetchRequest>();
     pub(super) const METADATA: (super::Again, super::Again) = of::<MetadataRequest>();
     pub(super) const API_VERSIONS: (super::Again, super::Again) = of::<ApiVersionsRequest>();
     pub(super) const CREATE_TOPICS: (super::Again, super::Again) = of::<CreateTopicsRequest>();
@@ -108,6 +109,35 @@ impl Samples {
             node_endpoints: List::new(&node_endpoints),
         };
         self.add(version, f::PRODUCE, request, response);
+    }
+
+    fn fetch(&mut self, version: i16) {
+        let partitions = [FetchPartition { fetch_offset: 17, ..FetchPartition::default() }];
+        let topics = [FetchTopic { topic: "quotes", topic_id: [7; 16], partitions: List::new(&partitions) }];
+        let forgotten =
+            [ForgottenTopic { topic: "trades", topic_id: [8; 16], partitions: List::new(&[1, 2]) }];
+        let mut request =
+            FetchRequest { topics: List::new(&topics), rack_id: "a", ..FetchRequest::default() };
+        if version >= 7 {
+            request.forgotten_topics_data = List::new(&forgotten);
+        }
+        let aborted = [AbortedTransaction { producer_id: 4000, first_offset: 17 }];
+        let partitions = [FetchedPartition {
+            diverging_epoch: EpochEnd { epoch: 3, end_offset: 16 },
+            current_leader: LeaderHint { leader_id: 4, leader_epoch: 5 },
+            aborted_transactions: Some(List::new(&aborted)),
+            records: Some(b"a batch"),
+            ..FetchedPartition::default()
+        }];
+        let topics =
+            [FetchedTopic { topic: "quotes", topic_id: [7; 16], partitions: List::new(&partitions) }];
+        let node_endpoints = [NodeEndpoint { node_id: 4, host: "host", port: 9092, rack: Some("a") }];
+        let response = FetchResponse {
+            responses: List::new(&topics),
+            node_endpoints: List::new(&node_endpoints),
+            ..FetchResponse::default()
+        };
+        self.add(version, f::FETCH, request, response);
     }
 
     fn metadata(&mut self, version: i16) {
@@ -200,6 +230,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         for version in api.versions().min..=api.versions().max {
             match api {
                 Api::Produce => samples.produce(version),
+                Api::Fetch => samples.fetch(version),
                 Api::ListOffsets => samples.list_offsets(version),
                 Api::Metadata => samples.metadata(version),
                 Api::ApiVersions => samples.api_versions(version),

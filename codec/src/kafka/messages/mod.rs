@@ -2,6 +2,7 @@
 
 mod api_versions;
 mod create_topics;
+mod fetch;
 mod init_producer_id;
 mod list_offsets;
 mod metadata;
@@ -9,6 +10,7 @@ mod produce;
 
 pub use api_versions::*;
 pub use create_topics::*;
+pub use fetch::*;
 pub use init_producer_id::*;
 pub use list_offsets::*;
 pub use metadata::*;

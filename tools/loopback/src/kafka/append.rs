@@ -63,7 +63,12 @@ impl Judge<'_> {
             return Ok(Place { base_offset: known.base_offset, log_append_time: known.timestamp });
         }
         let log_append_time = self.topic.log_append_time.then_some(self.now_ms);
-        let new = NewBatch { bytes: &records[..len], count: batch.count, log_append_time };
+        let new = NewBatch {
+            bytes: &records[..len],
+            count: batch.count,
+            max_timestamp: batch.max_timestamp,
+            log_append_time,
+        };
         let retention = self.cluster.retention_bytes;
         let base_offset = partition.log.append(&new, partition.leadership.epoch, retention);
         partition.producers.appended(&batch, base_offset, log_append_time.unwrap_or(batch.max_timestamp));

@@ -1,6 +1,6 @@
 //! One connection to a broker, and the table of all of them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::ConnectionId;
 use super::options::{OUTPUT_LEN_MAX, RETAINED_LEN};
@@ -19,12 +19,20 @@ pub(super) enum Fate {
     Now,
 }
 
+/// A request that is answered later, and holds up those behind it: a broker executes one at a time.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) until_ns: u64,
+    pub(super) payload: Vec<u8>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Connection {
     /// The broker that it was accepted by.
     pub(super) broker: i32,
-    /// The beginning of a request, or requests that wait for the one that is parked.
+    /// The beginning of a request, or requests behind the one that waits.
     pub(super) input: Vec<u8>,
+    pub(super) waiting: Option<Waiting>,
     /// Answers; `output[..sent]` is on its way.
     pub(super) output: Vec<u8>,
     sent: usize,
@@ -79,6 +87,8 @@ impl Connection {
 pub(super) struct Connections {
     by_id: BTreeMap<ConnectionId, Connection>,
     ready: VecDeque<ConnectionId>,
+    /// Those with a request that waits.
+    waiting: BTreeSet<ConnectionId>,
     accepted: u64,
 }
 
@@ -103,7 +113,31 @@ impl Connections {
     }
 
     pub(super) fn remove(&mut self, id: ConnectionId) {
+        self.waiting.remove(&id);
         self.by_id.remove(&id);
+    }
+
+    pub(super) fn wait(&mut self, id: ConnectionId, waiting: Waiting) {
+        if let Some(connection) = self.by_id.get_mut(&id) {
+            connection.waiting = Some(waiting);
+            self.waiting.insert(id);
+        }
+    }
+
+    pub(super) fn stop_waiting(&mut self, id: ConnectionId) -> Option<Waiting> {
+        self.waiting.remove(&id);
+        self.by_id.get_mut(&id)?.waiting.take()
+    }
+
+    /// Those with a request that waits, the oldest connection first.
+    pub(super) fn waiting(&self) -> Vec<ConnectionId> {
+        self.waiting.iter().copied().collect()
+    }
+
+    /// When the first of them has waited for long enough.
+    pub(super) fn next_deadline(&self) -> Option<u64> {
+        let waiting = self.waiting.iter().filter_map(|id| self.by_id.get(id)?.waiting.as_ref());
+        waiting.map(|waiting| waiting.until_ns).min()
     }
 
     /// The connections of a broker.

@@ -47,6 +47,8 @@ impl Cluster {
         let Some(found) = found else { return false };
         let epoch = found.leadership.epoch + 1;
         found.leadership = Leadership { leader: broker, epoch };
+        // Those who wait for its records hear of it.
+        self.has_grown = true;
         true
     }
 

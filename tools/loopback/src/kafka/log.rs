@@ -12,6 +12,7 @@ const OVERHEAD: usize = size_of::<Batch>();
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) next_offset: i64,
+    pub(super) max_timestamp: i64,
     pub(super) bytes: Box<[u8]>,
 }
 
@@ -20,6 +21,7 @@ pub(super) struct Batch {
 pub(super) struct NewBatch<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) count: u32,
+    pub(super) max_timestamp: i64,
     /// Milliseconds since 1970.
     pub(super) log_append_time: Option<i64>,
 }
@@ -55,7 +57,8 @@ impl Log {
         }
         let mut bytes: Box<[u8]> = new.bytes.into();
         stamp(&mut bytes, base_offset, leader_epoch, new.log_append_time);
-        self.batches.push_back(Batch { next_offset: self.end, bytes });
+        let max_timestamp = new.log_append_time.unwrap_or(new.max_timestamp);
+        self.batches.push_back(Batch { next_offset: self.end, max_timestamp, bytes });
         self.len += len;
         while self.len > retention {
             self.drop_oldest();

@@ -42,9 +42,13 @@ mod api_versions;
 mod append;
 mod code;
 mod connection;
+mod create_topics;
 mod fault;
+mod fetch;
 mod init_producer_id;
 mod judge;
+mod leader;
+mod list_offsets;
 mod log;
 mod metadata;
 mod options;
@@ -126,6 +130,8 @@ pub struct Cluster {
     inflater: Inflater,
     /// What batches decompress into.
     scratch: Vec<u8>,
+    /// A log has, or its leader moved: those who wait for records look again.
+    has_grown: bool,
 }
 
 impl Cluster {
@@ -142,6 +148,7 @@ impl Cluster {
             throttle_ms: 0,
             inflater: Inflater::default(),
             scratch: Vec::new(),
+            has_grown: false,
         }
     }
 
@@ -163,21 +170,41 @@ impl Cluster {
         if connection.fate != Fate::Open {
             return;
         }
+        if connection.waiting.is_some() {
+            connection.input.extend_from_slice(bytes);
+            if connection.input.len() > REQUEST_LEN_MAX {
+                self.end(id);
+            }
+            return;
+        }
         let mut input = std::mem::take(&mut connection.input);
         if input.is_empty() {
             // The usual case: whole requests, executed where they lie.
-            let used = self.execute_all(now_ns, id, bytes);
+            let used = self.execute_all(now_ns, id, None, bytes);
             input.extend_from_slice(&bytes[used..]);
         } else {
             input.extend_from_slice(bytes);
-            let used = self.execute_all(now_ns, id, &input);
+            let used = self.execute_all(now_ns, id, None, &input);
             input.drain(..used);
         }
-        input.shrink_to(options::RETAINED_LEN);
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        if connection.fate == Fate::Open {
-            connection.input = input;
+        self.keep_input(id, input);
+        self.serve_waiting(now_ns);
+    }
+
+    /// The time at which [`tick`](Self::tick) has something to do: a Fetch request has waited for long enough.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.connections.next_deadline()
+    }
+
+    /// Answers what has waited for long enough.
+    pub fn tick(&mut self, now_ns: u64) {
+        for id in self.connections.waiting() {
+            let waiting = self.connections.get(id).and_then(|connection| connection.waiting.as_ref());
+            if waiting.is_some_and(|waiting| waiting.until_ns <= now_ns) {
+                self.resume(now_ns, id);
+            }
         }
+        self.serve_waiting(now_ns);
     }
 
     /// What is to be sent to the peer; empty for an unknown one, and while its broker is held.
@@ -220,13 +247,7 @@ impl Cluster {
         partitions: u32,
         options: TopicOptions,
     ) -> Result<(), TopicError> {
-        if !is_topic_name(name) {
-            return Err(TopicError::Name);
-        }
-        if self.topics.by_name(name).is_some() {
-            return Err(TopicError::Exists);
-        }
-        self.check_room(partitions)?;
+        self.check_new(name, partitions)?;
         let partitions = (0..partitions).map(|index| Partition::new(self.leader_of_new(index))).collect();
         self.topics.insert(name, options, partitions);
         Ok(())
@@ -249,6 +270,17 @@ impl Cluster {
     /// Deletes a topic and what was in it; false if there is none. Created again, it has another id.
     pub fn delete_topic(&mut self, name: &str) -> bool {
         self.topics.remove(name)
+    }
+
+    /// Whether a topic may be created so.
+    fn check_new(&self, name: &str, partitions: u32) -> Result<(), TopicError> {
+        if !is_topic_name(name) {
+            return Err(TopicError::Name);
+        }
+        if self.topics.by_name(name).is_some() {
+            return Err(TopicError::Exists);
+        }
+        self.check_room(partitions)
     }
 
     fn check_room(&self, partitions: u32) -> Result<(), TopicError> {
@@ -281,8 +313,37 @@ impl Cluster {
         self.node(id).is_some_and(|node| node.is_running)
     }
 
+    /// Puts a connection's input back, unless it is not going to be read any more.
+    fn keep_input(&mut self, id: ConnectionId, mut input: Vec<u8>) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.fate == Fate::Open {
+            input.shrink_to(options::RETAINED_LEN);
+            connection.input = input;
+        }
+    }
+
+    /// After a log has grown, those who wait look again. What one of them has sent meanwhile may let it grow more.
+    fn serve_waiting(&mut self, now_ns: u64) {
+        while std::mem::take(&mut self.has_grown) {
+            for id in self.connections.waiting() {
+                self.resume(now_ns, id);
+            }
+        }
+    }
+
+    /// Executes the request that waits, and then what came behind it.
+    fn resume(&mut self, now_ns: u64, id: ConnectionId) {
+        let Some(waiting) = self.connections.stop_waiting(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let mut input = std::mem::take(&mut connection.input);
+        let used = self.execute_all(now_ns, id, Some(waiting), &input);
+        input.drain(..used);
+        self.keep_input(id, input);
+    }
+
     /// Closes a connection with what it has not been told.
     fn end(&mut self, id: ConnectionId) {
+        self.connections.stop_waiting(id);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.end();
             self.connections.mark_ready(id);

@@ -88,6 +88,7 @@ fn table(lines: &[(Api, i16, i16)]) -> Vec<(Api, Versions)> {
 pub fn kafka_4_1() -> Vec<(Api, Versions)> {
     table(&[
         (Api::Produce, 0, 13),
+        (Api::Fetch, 4, 17),
         (Api::ListOffsets, 1, 11),
         (Api::Metadata, 0, 13),
         (Api::ApiVersions, 0, 4),
@@ -100,6 +101,7 @@ pub fn kafka_4_1() -> Vec<(Api, Versions)> {
 pub fn kafka_3_9() -> Vec<(Api, Versions)> {
     table(&[
         (Api::Produce, 0, 11),
+        (Api::Fetch, 0, 17),
         (Api::ListOffsets, 0, 9),
         (Api::Metadata, 0, 12),
         (Api::ApiVersions, 0, 4),
@@ -112,6 +114,7 @@ pub fn kafka_3_9() -> Vec<(Api, Versions)> {
 pub fn kafka_2_1() -> Vec<(Api, Versions)> {
     table(&[
         (Api::Produce, 0, 7),
+        (Api::Fetch, 0, 10),
         (Api::ListOffsets, 0, 4),
         (Api::Metadata, 0, 7),
         (Api::ApiVersions, 0, 2),

@@ -63,8 +63,7 @@ impl Cluster {
 
     fn produce_topic(&mut self, call: &Call<'_>, acks: i16, data: &TopicProduceData<'_>) -> Vec<Outcome> {
         let known = if call.version() >= TOPIC_ID_VERSION {
-            let name = self.topics.name_of(&data.topic_id).filter(|_| self.options.topic_ids);
-            name.map(str::to_owned).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)
+            self.name_by_id(&data.topic_id)
         } else {
             Ok(data.name.to_owned())
         };
@@ -119,6 +118,7 @@ impl Cluster {
             now_ms: call.now_ms,
         };
         let appended = judge.append(partition, data.records.unwrap_or_default());
+        self.has_grown |= appended.is_ok();
         let log_start_offset = partition.log.offsets().start;
         match (appended, injection) {
             (Ok(_), Some(injection)) => self.injected_outcome(name, index, injection.error),

@@ -2,11 +2,11 @@
 
 use ringwire_codec::kafka::wire::WireError;
 use ringwire_codec::kafka::{
-    Api, ApiVersionsRequest, FrameReader, InitProducerIdRequest, MetadataRequest, ProduceRequest,
-    ReceivedRequest, Request, encode_response,
+    Api, ApiVersionsRequest, CreateTopicsRequest, FetchRequest, FrameReader, InitProducerIdRequest,
+    ListOffsetsRequest, MetadataRequest, ProduceRequest, ReceivedRequest, Request, encode_response,
 };
 
-use super::connection::Fate;
+use super::connection::{Fate, Waiting};
 use super::{Cluster, ConnectionId, REQUEST_LEN_MAX};
 
 /// Nanoseconds in a millisecond.
@@ -20,6 +20,8 @@ pub(super) struct Call<'a> {
     pub(super) broker: i32,
     /// Milliseconds since 1970.
     pub(super) now_ms: i64,
+    /// It has not waited for as long as it may.
+    pub(super) may_wait: bool,
     pub(super) received: ReceivedRequest<'a>,
 }
 
@@ -48,23 +50,46 @@ impl<'a> Call<'a> {
 pub(super) enum After {
     /// The next one; it was answered, or wants no answer.
     Next,
+    /// The same one again, when a log has grown or so many milliseconds are over.
+    Wait {
+        /// Milliseconds.
+        ms: u32,
+    },
     /// The connection's end.
     Close,
 }
 
 impl Cluster {
-    /// Executes the complete requests of `input`, and answers how much of it they were.
-    pub(super) fn execute_all(&mut self, now_ns: u64, id: ConnectionId, input: &[u8]) -> usize {
+    /// Executes the request that waits, if there is one, then the complete requests of `input` up to one that has
+    /// to wait. Answers how much of the input they were.
+    pub(super) fn execute_all(
+        &mut self,
+        now_ns: u64,
+        id: ConnectionId,
+        waiting: Option<Waiting>,
+        input: &[u8],
+    ) -> usize {
         let Some(connection) = self.connections.get_mut(id) else { return input.len() };
         let broker = connection.broker;
         let mut output = std::mem::take(&mut connection.output);
         let before = output.len();
         let (mut used, mut after) = (0, After::Next);
+        if let Some(waiting) = waiting {
+            let may_wait = now_ns < waiting.until_ns;
+            after = self.execute(now_ns, broker, &waiting.payload, may_wait, &mut output);
+            if matches!(after, After::Wait { .. }) {
+                self.connections.wait(id, waiting);
+            }
+        }
         while after == After::Next {
             match FRAMES.next(&input[used..]) {
                 Ok(Some(frame)) => {
                     used += frame.len();
-                    after = self.execute(now_ns, broker, frame.payload(), &mut output);
+                    after = self.execute(now_ns, broker, frame.payload(), true, &mut output);
+                    if let After::Wait { ms } = after {
+                        let until_ns = now_ns + u64::from(ms) * NS_PER_MS;
+                        self.connections.wait(id, Waiting { until_ns, payload: frame.payload().to_vec() });
+                    }
                 }
                 Ok(None) => break,
                 Err(_) => after = After::Close,
@@ -85,10 +110,17 @@ impl Cluster {
     }
 
     /// A request that cannot be read ends the connection, as with a real broker.
-    fn execute(&mut self, now_ns: u64, broker: i32, payload: &[u8], out: &mut Vec<u8>) -> After {
+    fn execute(
+        &mut self,
+        now_ns: u64,
+        broker: i32,
+        payload: &[u8],
+        may_wait: bool,
+        out: &mut Vec<u8>,
+    ) -> After {
         let Ok(received) = ReceivedRequest::parse(payload) else { return After::Close };
         let now_ms = self.options.epoch_ms.saturating_add_unsigned(now_ns / NS_PER_MS);
-        let call = Call { broker, now_ms, received };
+        let call = Call { broker, now_ms, may_wait, received };
         self.dispatch(&call, out).unwrap_or(After::Close)
     }
 
@@ -107,6 +139,9 @@ impl Cluster {
                 self.init_producer_id(call, &call.decode::<InitProducerIdRequest<'_>>()?, out)
             }
             Api::Produce => self.produce(call, &call.decode::<ProduceRequest<'_>>()?, out),
+            Api::Fetch => self.fetch(call, &call.decode::<FetchRequest<'_>>()?, out),
+            Api::ListOffsets => self.list_offsets(call, &call.decode::<ListOffsetsRequest<'_>>()?, out),
+            Api::CreateTopics => self.create_topics(call, &call.decode::<CreateTopicsRequest<'_>>()?, out),
             _ => Ok(After::Close),
         }
     }

@@ -2,7 +2,9 @@
 
 mod append;
 mod client;
+mod create_topics;
 mod fault;
+mod fetch;
 mod hostile;
 mod metadata;
 mod producer;
