@@ -15,7 +15,8 @@ use std::fmt;
 use super::compress::{Compression, Compressors, Packer};
 use super::frozen::{FrozenBatch, Producer, Summary};
 use super::layout::{Codec, HEADER_LEN};
-use super::record::{Record, framed_len};
+use super::record::{Record, SMALL_SLACK, Small, framed_len};
+use crate::kafka::wire::varint::zigzag;
 
 /// The most records in a batch: their number in it, and their sequence, count in 31 bits.
 const RECORDS_CAP: u32 = i32::MAX as u32;
@@ -166,6 +167,36 @@ impl OpenBatch {
     /// The batch is full or closed, or the record is larger than any batch; the batch is as it was.
     #[inline]
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), PushError> {
+        if self.push_small(record) { Ok(()) } else { self.push_any(record) }
+    }
+
+    /// Appends a record like most: without headers, its lengths and deltas in a byte or two each, to a batch that has
+    /// room. Answers whether it was one.
+    #[inline]
+    fn push_small(&mut self, record: &Record<'_>) -> bool {
+        let timestamp = zigzag(record.timestamp.wrapping_sub(self.base_timestamp));
+        let (key_len, value_len) = (record.key.map_or(0, <[u8]>::len), record.value.map_or(0, <[u8]>::len));
+        let Some(small) = Small::new(timestamp, self.count, record, key_len + value_len) else {
+            return false;
+        };
+        let (start, framed_len) = (self.plain_end, small.framed_len());
+        let fits =
+            start + framed_len <= self.limits.bytes && self.count < self.limits.records && !self.closed;
+        if !fits || self.count == 0 || !record.headers.is_empty() {
+            return false;
+        }
+        let end = start + framed_len;
+        if end + SMALL_SLACK > self.plain.len() {
+            self.make_room(end + SMALL_SLACK);
+        }
+        small.write(record, &mut self.plain[start..end + SMALL_SLACK]);
+        self.plain_end = end;
+        self.max_timestamp = self.max_timestamp.max(record.timestamp);
+        self.count += 1;
+        true
+    }
+
+    fn push_any(&mut self, record: &Record<'_>) -> Result<(), PushError> {
         let (body_len, timestamp_delta) = self.measure(record)?;
         if self.count == 0 {
             self.base_timestamp = record.timestamp;

@@ -165,6 +165,85 @@ impl Record<'_> {
     }
 }
 
+/// Bytes behind a record that [`Small::write`] may write over.
+pub(super) const SMALL_SLACK: usize = 8;
+
+/// Bits of a number that takes two bytes at the most.
+const SMALL_BITS: u32 = 14;
+
+/// Bytes of a record beside key and value, while each number takes two at the most.
+const SMALL_HEAD_LEN: usize = 12;
+
+/// The numbers of a record, each of one byte or two: they are put together in registers and stored at once.
+#[derive(Clone, Copy)]
+pub(super) struct Small {
+    timestamp: u64,
+    offset: u64,
+    key: u64,
+    value: u64,
+    body_len: usize,
+}
+
+impl Small {
+    /// `None` if a number is larger. `timestamp` is the zigzag of the delta, `count` the offset delta.
+    #[inline]
+    pub(super) fn new(timestamp: u64, count: u32, record: &Record<'_>, bytes: usize) -> Option<Self> {
+        let offset = u64::from(count) << 1;
+        if (timestamp | offset | ((bytes + SMALL_HEAD_LEN) << 1) as u64) >> SMALL_BITS != 0 {
+            return None;
+        }
+        let length = |bytes: Option<&[u8]>| bytes.map_or(zigzag(-1), |bytes| (bytes.len() << 1) as u64);
+        let (key, value) = (length(record.key), length(record.value));
+        let numbers = small_len(timestamp) + small_len(offset) + small_len(key) + small_len(value);
+        // Attributes, and the count of headers.
+        let body_len = ATTRIBUTES_LEN + numbers + bytes + 1;
+        Some(Self { timestamp, offset, key, value, body_len })
+    }
+
+    #[inline]
+    pub(super) fn framed_len(&self) -> usize {
+        small_len((self.body_len << 1) as u64) + self.body_len
+    }
+
+    /// Writes the record over `into`, which is longer than it by [`SMALL_SLACK`].
+    #[inline]
+    pub(super) fn write(&self, record: &Record<'_>, into: &mut [u8]) {
+        let length = (self.body_len << 1) as u64;
+        into[..8].copy_from_slice(&small(length).to_le_bytes());
+        let mut at = small_len(length) + ATTRIBUTES_LEN;
+        let (first, second) = (small_len(self.timestamp), small_len(self.offset));
+        let deltas = small(self.timestamp)
+            | small(self.offset) << (8 * first)
+            | small(self.key) << (8 * (first + second));
+        into[at..at + 8].copy_from_slice(&deltas.to_le_bytes());
+        at += first + second + small_len(self.key);
+        if let Some(key) = record.key {
+            into[at..at + key.len()].copy_from_slice(key);
+            at += key.len();
+        }
+        into[at..at + 2].copy_from_slice(&(small(self.value) as u16).to_le_bytes());
+        at += small_len(self.value);
+        if let Some(value) = record.value {
+            into[at..at + value.len()].copy_from_slice(value);
+            at += value.len();
+        }
+        into[at] = 0;
+    }
+}
+
+/// Bytes of a small number.
+#[inline]
+fn small_len(number: u64) -> usize {
+    1 + usize::from(number >> 7 != 0)
+}
+
+/// A small number as it stands in a record, lowest byte first.
+#[inline]
+fn small(number: u64) -> u64 {
+    let two = (number & 0x7f) | 0x80 | (number >> 7) << 8;
+    if number >> 7 == 0 { number } else { two }
+}
+
 /// Writes a length and its bytes, or null, and answers how many bytes that took.
 #[inline]
 fn write_bytes(into: &mut [u8], bytes: Option<&[u8]>) -> usize {
