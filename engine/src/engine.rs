@@ -163,7 +163,8 @@ impl Engine {
         // Brokers may advertise themselves by name.
         let needs_names =
             config.endpoints.iter().any(|it| it.kafka.is_some() || matches!(it.location, Location::Name(..)));
-        let resolver = if needs_names { Some(resolver::start(look_up)?) } else { None };
+        let resolver =
+            if needs_names { Some(resolver::start(look_up, config.thread_start.clone())?) } else { None };
         let mut prepared = Vec::new();
         let mut shards = Vec::new();
         for _ in 0..config.shards {
@@ -224,7 +225,15 @@ impl Engine {
             return Ok(());
         }
         let core = config.cores.get(index).copied();
-        let host = host::spawn(format!("ringwire-s{index}"), core, config.host, move || Shard::new(parts))
+        let name = format!("ringwire-s{index}");
+        let begin = {
+            let (name, thread_start) = (name.clone(), config.thread_start.clone());
+            move || {
+                thread_start.announce(&name);
+                Shard::new(parts)
+            }
+        };
+        let host = host::spawn(name, core, config.host, begin)
             .map_err(|error| StartError::Host(format!("shard {index}: {error}")))?;
         let place = core.map_or_else(|| "not pinned".to_owned(), |core| format!("core {core}"));
         let fallback = host.fallback().map_or_else(String::new, |reason| format!(" ({reason})"));

@@ -54,6 +54,7 @@ mod shard;
 mod shared;
 mod status;
 mod subscriber;
+mod thread_start;
 
 pub use channel::Channel;
 pub use config::{Config, ConfigError, HostKind, IdleStrategy, RedisOptions, Route, Settings, WhenDown};

@@ -72,7 +72,7 @@ impl Reports {
         let deadline = Instant::now().checked_add(timeout);
         while self.arm() {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) || self.lanes.iter().all(|it| it.ring.is_abandoned()) {
+            if left.is_some_and(|left| left.is_zero()) || self.is_ended() {
                 self.sleeper.disarm();
                 return !self.is_empty();
             }
@@ -80,6 +80,12 @@ impl Reports {
             self.sleeper.wait(left);
         }
         true
+    }
+
+    /// Whether every shard has ended: nothing comes any more but what can be polled now, and what the publisher
+    /// still committed.
+    pub fn is_ended(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.ring.is_abandoned())
     }
 
     /// Whether there is nothing to poll now.

@@ -22,12 +22,15 @@ use ringwire_core::ConnectionId;
 use ringwire_shards::net::Address;
 
 use crate::shared::{Command, ShardShared};
+use crate::thread_start::ThreadStart;
 
 /// Names that are looked up at the same time; others wait. More than any sensible number of dead names, and few enough
 /// threads for any limit.
 const LOOK_UPS_MAX: usize = 32;
 /// Stack of a look-up thread: `getaddrinfo` and the modules of the name service switch stay below half of it.
 const STACK_LEN: usize = 512 << 10;
+/// The thread that keeps who waits for which name.
+const CONTROL: &str = "ringwire-control";
 
 /// What looks a name and port up.
 pub(crate) type LookUp = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
@@ -51,9 +54,13 @@ pub(crate) struct Request {
 }
 
 /// Starts the thread. It ends when the last sender is gone.
-pub(crate) fn start(look_up: Arc<LookUp>) -> io::Result<Sender<Request>> {
+pub(crate) fn start(look_up: Arc<LookUp>, thread_start: ThreadStart) -> io::Result<Sender<Request>> {
     let (requests, received) = unbounded();
-    thread::Builder::new().name("ringwire-control".to_owned()).spawn(move || serve(&received, look_up))?;
+    let desk = move || {
+        thread_start.announce(CONTROL);
+        serve(&received, look_up, thread_start);
+    };
+    thread::Builder::new().name(CONTROL.to_owned()).spawn(desk)?;
     Ok(requests)
 }
 
@@ -68,6 +75,7 @@ struct Answer {
 /// Who waits for what.
 struct Desk {
     look_up: Arc<LookUp>,
+    thread_start: ThreadStart,
     /// Who wants each name that is under way or queued.
     waiting: HashMap<Name, Vec<(Weak<ShardShared>, ConnectionId)>>,
     /// Names that wait for a thread.
@@ -77,10 +85,11 @@ struct Desk {
     answers: Sender<Answer>,
 }
 
-fn serve(requests: &Receiver<Request>, look_up: Arc<LookUp>) {
+fn serve(requests: &Receiver<Request>, look_up: Arc<LookUp>, thread_start: ThreadStart) {
     let (answers, answered) = unbounded();
     let (waiting, queue) = (HashMap::new(), VecDeque::new());
-    let mut desk = Desk { look_up, waiting, queue, free: (0..LOOK_UPS_MAX).rev().collect(), answers };
+    let free = (0..LOOK_UPS_MAX).rev().collect();
+    let mut desk = Desk { look_up, thread_start, waiting, queue, free, answers };
     loop {
         select! {
             recv(requests) -> request => match request {
@@ -114,10 +123,10 @@ impl Desk {
                 return;
             };
             let (look_up, answers, wanted) = (self.look_up.clone(), self.answers.clone(), name.clone());
-            let started = thread::Builder::new()
-                .name(format!("ringwire-dns-{number}"))
-                .stack_size(STACK_LEN)
-                .spawn(move || {
+            let (thread_name, thread_start) = (format!("ringwire-dns-{number}"), self.thread_start.clone());
+            let started =
+                thread::Builder::new().name(thread_name.clone()).stack_size(STACK_LEN).spawn(move || {
+                    thread_start.announce(&thread_name);
                     let found = find(&*look_up, &wanted);
                     // Nobody reads it any more if the engine has ended.
                     let _ = answers.send(Answer { name: wanted, number, found });

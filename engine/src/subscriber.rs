@@ -160,7 +160,7 @@ impl Subscriber {
         let deadline = Instant::now().checked_add(timeout);
         while self.arm() {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) || self.rings.iter().all(FrameReader::is_abandoned) {
+            if left.is_some_and(|left| left.is_zero()) || self.is_ended() {
                 self.sleeper.disarm();
                 return !self.is_empty();
             }
@@ -168,6 +168,11 @@ impl Subscriber {
             self.sleeper.wait(left);
         }
         true
+    }
+
+    /// Whether every shard has ended: nothing comes any more but what can be polled now.
+    pub fn is_ended(&self) -> bool {
+        self.rings.iter().all(FrameReader::is_abandoned)
     }
 
     /// Whether there is nothing to poll now.

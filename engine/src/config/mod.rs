@@ -37,6 +37,8 @@ pub(crate) use url::Location;
 use url::{RedisUrl, masked};
 use value::Value;
 
+use crate::thread_start::ThreadStart;
+
 /// A publisher's ring on each shard, in bytes. The largest message is a quarter of it: 1 MiB.
 pub const DEFAULT_RING_BYTES: usize = 4 << 20;
 /// A subscriber's ring on each shard, in bytes. At 100,000 messages of 128 bytes a second it holds 200 ms.
@@ -69,6 +71,7 @@ pub struct Config {
     pub(crate) subscriber_ring_bytes: usize,
     pub(crate) credit_messages: u32,
     pub(crate) credit_bytes: u32,
+    pub(crate) thread_start: ThreadStart,
     /// Where each setting that was given came from, by its path; none for the builder's.
     origins: BTreeMap<String, String>,
 }
@@ -128,6 +131,7 @@ impl Default for Config {
             subscriber_ring_bytes: DEFAULT_SUBSCRIBER_RING_BYTES,
             credit_messages: DEFAULT_CREDIT_MESSAGES,
             credit_bytes: DEFAULT_CREDIT_BYTES,
+            thread_start: ThreadStart::default(),
             origins: BTreeMap::new(),
         }
     }
@@ -276,6 +280,14 @@ impl Config {
     pub fn credit(mut self, messages: u32, bytes: u32) -> Self {
         self.credit_messages = messages;
         self.credit_bytes = bytes;
+        self
+    }
+
+    /// Calls `hook` on each thread that the engine starts, with the thread's name and before its work: to set its
+    /// priority, say. If it panics on a shard's thread, the engine has failed.
+    #[must_use]
+    pub fn on_thread_start(mut self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.thread_start = ThreadStart::new(hook);
         self
     }
 
