@@ -3,9 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// Called with the thread's name.
+type Hook = dyn Fn(&str) + Send + Sync;
+
 /// Nothing, unless the application said otherwise.
 #[derive(Clone, Default)]
-pub(crate) struct ThreadStart(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub(crate) struct ThreadStart(Option<Arc<Hook>>);
 
 impl ThreadStart {
     pub(crate) fn new(hook: impl Fn(&str) + Send + Sync + 'static) -> Self {

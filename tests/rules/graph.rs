@@ -8,11 +8,13 @@ use serde_json::Value;
 use crate::{Violations, assert_none, files};
 
 /// A crate, and the crates of the workspace that it may stand on.
-const MAY_KNOW: [(&str, &[&str]); 8] = [
+const MAY_KNOW: [(&str, &[&str]); 9] = [
     ("ringwire-codec", &[]),
     ("ringwire-shards", &[]),
     ("ringwire-core", &["ringwire-codec"]),
     ("ringwire", &["ringwire-codec", "ringwire-core", "ringwire-shards"]),
+    // The C ABI: the library, and nothing beside it.
+    ("ringwire-capi", &["ringwire"]),
     // A server at the other end: it shares the codec, and nothing of what is tested against it.
     ("ringwire-loopback", &["ringwire-codec"]),
     ("ringwire-cli", &["ringwire", "ringwire-loopback", "ringwire-bench"]),

@@ -1,0 +1,71 @@
+/* A host that loads the library and lets it go:  plugin LIBRARY  */
+#define _GNU_SOURCE
+#include <ringwire.h>
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define MUST(condition)                                                \
+    do {                                                               \
+        if (!(condition)) {                                            \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            exit(1);                                                   \
+        }                                                              \
+    } while (0)
+
+static int entries(const char *path) {
+    DIR *folder = opendir(path);
+    int count = 0;
+    MUST(folder != NULL);
+    while (readdir(folder) != NULL) {
+        count++;
+    }
+    closedir(folder);
+    return count;
+}
+
+/* A function of the library: ISO C has no cast from void * to a function. */
+static void find(void *library, const char *name, void *function) {
+    void *found = dlsym(library, name);
+    MUST(found != NULL);
+    memcpy(function, &found, sizeof found);
+}
+
+static void once(const char *path) {
+    int (*config_new)(uint32_t, rw_config **), (*engine_start)(const rw_config *, rw_engine **);
+    int (*shutdown)(rw_engine *, uint64_t, rw_shutdown_report *), (*release)(void *);
+    int (*set)(rw_config *, const char *, const char *);
+    rw_config *config;
+    rw_engine *engine;
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    MUST(library != NULL);
+    find(library, "rw_config_new", &config_new);
+    find(library, "rw_config_set", &set);
+    find(library, "rw_engine_start", &engine_start);
+    find(library, "rw_engine_shutdown", &shutdown);
+    find(library, "rw_free", &release);
+    MUST(config_new(RW_ABI_VERSION, &config) == RW_OK);
+    MUST(set(config, "engine.host", "thread") == RW_OK);
+    MUST(engine_start(config, &engine) == RW_OK);
+    MUST(shutdown(engine, 0, NULL) == RW_OK);
+    MUST(release(engine) == RW_OK && release(config) == RW_OK);
+    MUST(dlclose(library) == 0);
+}
+
+int main(int argc, char **argv) {
+    MUST(argc == 2);
+    once(argv[1]);
+    int descriptors = entries("/proc/self/fd"), threads = 1 + 2;
+    for (int round = 0; round < 20; round++) {
+        once(argv[1]);
+        time_t until = time(NULL) + 10;
+        while (entries("/proc/self/task") != threads && time(NULL) < until) {
+        }
+        MUST(entries("/proc/self/task") == threads && entries("/proc/self/fd") == descriptors);
+    }
+    return 0;
+}
