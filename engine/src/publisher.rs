@@ -14,7 +14,7 @@ use ringwire_shards::ring::{Claim as RingClaim, ClaimError, FrameWriter};
 use ringwire_shards::wake::Sleeper;
 
 use crate::channel::{Channel, Opened, Toll};
-use crate::shared::{Phase, ShardShared, Shared};
+use crate::shared::{Command, Phase, ShardShared, Shared};
 
 /// Why a message was not accepted: no leg has it, and no report will come for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,6 +236,28 @@ impl Publisher {
         }
     }
 
+    /// Waits until every message that was accepted has had its outcome at its endpoints, or `timeout` has passed;
+    /// answers whether they have. What waits for company (`linger.ms`) is sent at once. Reports stay to be polled.
+    pub fn flush(&mut self, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            self.sleeper.drain();
+            self.sleeper.arm();
+            let waiting = self.lanes.iter().filter(|lane| !lane.dues.is_settled());
+            // Told again each time: what it was told before a ring was drained did not count for what was in there.
+            let waiting = waiting.map(|lane| lane.shard.command(Command::Flush)).count();
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if waiting == 0
+                || left.is_some_and(|left| left.is_zero())
+                || self.shared.phase() != Phase::Running
+            {
+                self.sleeper.disarm();
+                return waiting == 0;
+            }
+            self.sleeper.wait(Some(left.map_or(LOOK_AGAIN, |left| left.min(LOOK_AGAIN))));
+        }
+    }
+
     /// The sequence that the next accepted message gets: as many were accepted so far.
     pub fn accepted(&self) -> u64 {
         self.next_sequence
@@ -276,6 +298,11 @@ pub(crate) struct Dues {
 }
 
 impl Dues {
+    /// Whether everything that was taken from the endpoints' credit has come back.
+    fn is_settled(&self) -> bool {
+        self.credits.iter().all(|credit| credit.outstanding().messages == 0)
+    }
+
     #[inline]
     fn try_take(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
         // Most channels have one leg, which needs no loop.

@@ -213,6 +213,7 @@ impl Shard {
                 Command::Subscriber(port) => self.ports.add_subscriber(port),
                 Command::Subscribe(subscription) => self.core.subscribe(now, subscription),
                 Command::Unsubscribe(id) => self.core.unsubscribe(now, id),
+                Command::Flush => self.core.flush(false),
                 Command::Connect => {
                     for index in 0..self.shared.endpoints.len() {
                         self.core.open_endpoint(now, EndpointId(index as u16));
@@ -233,7 +234,7 @@ impl Shard {
                         Stage::Running | Stage::Finished => deadline_ns,
                     };
                     self.stage = Stage::Flushing { deadline_ns };
-                    self.core.flush();
+                    self.core.flush(true);
                 }
             }
         }

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Subscriber(Box<CachePadded<SubscriberPort>>),
     Subscribe(Subscription),
     Unsubscribe(u32),
+    /// Send what waits for company.
+    Flush,
     /// Open the connections of all endpoints, needed or not.
     Connect,
     /// The subscriber is gone, with its ring.

@@ -539,11 +539,12 @@ impl Core {
         })
     }
 
-    /// From now on nothing waits for company: open batches go out, whatever `linger.ms` says.
-    pub fn flush(&mut self) {
+    /// Nothing that was taken waits for company any more: open batches go out, whatever `linger.ms` says. If this is the
+    /// end, the same holds for what is taken later.
+    pub fn flush(&mut self, is_end: bool) {
         for (index, endpoint) in self.endpoints.iter_mut().enumerate() {
             if let Endpoint::Kafka(producer) = endpoint {
-                producer.flush();
+                producer.flush(is_end);
                 self.busy.put(ConnectionId::new(EndpointId(index as u16), Role::Publish));
             }
         }

@@ -39,7 +39,10 @@ impl KafkaProducer {
             Question::Versions => {
                 self.is_state_stale = true;
                 self.writable.push(self.links[lane].connection);
-                self.links[lane].greet(now_ns, &self.settings, asked.version)
+                let greeted = self.links[lane].greet(now_ns, &self.settings, asked.version);
+                let link = &self.links[lane];
+                self.counters.reconnects += u64::from(link.is_ready() && link.established > 1);
+                greeted
             }
             Question::Metadata => self.metadata_answered(now_ns, lane, &asked, slots, outlet),
             Question::ProducerId => self.identity_answered(now_ns, lane, &asked),

@@ -153,11 +153,11 @@ impl KafkaProducer {
             allow_auto_topic_creation: self.settings.auto_create_topics || version < 4,
             ..MetadataRequest::default()
         };
-        let write = |out: &mut Vec<u8>, header: &RequestHeader<'_>| {
-            encode_request(out, header, &request).map_err(|error| error.to_string())
+        let write = |_: &Question, out: &mut Vec<u8>, header: &RequestHeader<'_>| {
+            encode_request(out, header, &request)
         };
         let settings = &self.settings;
-        let is_asked = self.links[lane].ask(now_ns, settings, Question::Metadata, version, write);
+        let is_asked = self.links[lane].ask(now_ns, settings, Question::Metadata, version, write).is_ok();
         self.cluster.is_metadata_asked = is_asked;
         self.cluster.metadata_at_ns = NEVER_NS;
         self.writable.push(self.links[lane].connection);
@@ -168,12 +168,12 @@ impl KafkaProducer {
         let Some(lane) = self.ready_lane() else { return };
         let Some(version) = self.links[lane].version(Api::InitProducerId) else { return };
         let request = InitProducerIdRequest { transaction_timeout_ms: i32::MAX, ..Default::default() };
-        let write = |out: &mut Vec<u8>, header: &RequestHeader<'_>| {
-            encode_request(out, header, &request).map_err(|error| error.to_string())
+        let write = |_: &Question, out: &mut Vec<u8>, header: &RequestHeader<'_>| {
+            encode_request(out, header, &request)
         };
         let settings = &self.settings;
         self.cluster.is_identity_asked =
-            self.links[lane].ask(now_ns, settings, Question::ProducerId, version, write);
+            self.links[lane].ask(now_ns, settings, Question::ProducerId, version, write).is_ok();
         self.writable.push(self.links[lane].connection);
     }
 
@@ -516,16 +516,14 @@ impl KafkaProducer {
         let is_silent = error == LinkError::ClosedByPeer && self.links[lane].is_quiet();
         self.return_all(now_ns, lane, outlet);
         let error = self.in_context(lane, error);
-        if self.links[lane].established > 1 {
-            self.counters.reconnects += u64::from(self.links[lane].is_ready());
-        }
         let random = &mut self.cluster.random;
         self.links[lane].down(now_ns, error, &self.settings, random);
         if is_silent {
             self.links[lane].last_error = None;
             self.links[lane].succeeded();
+        } else {
+            self.is_state_stale = true;
         }
-        self.is_state_stale = true;
         // Perhaps somebody else leads now.
         let delay_ns = self.retry_delay_ns(1);
         self.cluster.ask_at(now_ns + delay_ns);

@@ -61,7 +61,7 @@ impl KafkaProducer {
                 self.spare_parts.push(found.parts);
                 return more;
             }
-            if let Err(parts) = self.request(now_ns, lane, found.parts) {
+            if let Err(Question::Produce(parts)) = self.request(now_ns, lane, found.parts) {
                 // A name that the protocol cannot say.
                 for part in parts {
                     let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
@@ -156,7 +156,7 @@ impl KafkaProducer {
             Sendable::Queued(index) => Prepared::Batch(index),
             Sendable::Open => {
                 let due_ns = partition.open_since_ns.saturating_add(self.settings.linger_ns);
-                if now_ns < due_ns && !self.is_flushing {
+                if now_ns < due_ns && !self.is_flushing && !partition.is_urgent {
                     return Prepared::Later(due_ns);
                 }
                 // The last piece is compressed by the freezing; what is before it, piece by piece.
@@ -173,7 +173,7 @@ impl KafkaProducer {
     }
 
     /// Writes one request for these partitions' batches, which have departed. Answers them back if it cannot be written.
-    fn request(&mut self, now_ns: u64, lane: usize, mut parts: Vec<Part>) -> Result<(), Vec<Part>> {
+    fn request(&mut self, now_ns: u64, lane: usize, mut parts: Vec<Part>) -> Result<(), Question> {
         // A topic's partitions stand together; the order among topics means nothing.
         parts.sort_unstable_by_key(|part| (part.topic, part.partition));
         let version = self.version_for(lane, &parts);
@@ -182,27 +182,28 @@ impl KafkaProducer {
             timeout_ms: i32::try_from(self.settings.request_timeout_ns / MILLISECOND_NS).unwrap_or(i32::MAX),
             ..ProduceRequest::default()
         };
-        let listed = parts.clone();
         let topics = &self.topics;
-        let write = |out: &mut Vec<u8>, header: &RequestHeader<'_>| {
-            let count = listed.chunk_by(|one, other| one.topic == other.topic).count();
-            let mut request = ProduceEncoder::begin(out, header, &head, count).map_err(|e| e.to_string())?;
-            for parts in listed.chunk_by(|one, other| one.topic == other.topic) {
+        let write = |question: &Question, out: &mut Vec<u8>, header: &RequestHeader<'_>| {
+            let Question::Produce(parts) = question else { return Ok(()) };
+            let of_one_topic = |one: &Part, other: &Part| one.topic == other.topic;
+            let mut request =
+                ProduceEncoder::begin(out, header, &head, parts.chunk_by(of_one_topic).count())?;
+            for parts in parts.chunk_by(of_one_topic) {
                 let topic = &topics[parts[0].topic as usize];
                 let id = if version >= TOPIC_ID_VERSION { topic.id } else { NO_UUID };
-                request.topic(&topic.name, id, parts.len()).map_err(|e| e.to_string())?;
+                request.topic(&topic.name, id, parts.len())?;
                 for part in parts {
                     let partition = &topic.partitions[part.partition as usize];
                     let batch = partition.queue.iter().rfind(|batch| batch.is_under_way);
                     let bytes = batch.map_or(&[][..], |batch| batch.frozen.bytes());
-                    request.partition(part.partition as i32, bytes).map_err(|e| e.to_string())?;
+                    request.partition(part.partition as i32, bytes)?;
                 }
             }
-            request.finish().map_err(|e| e.to_string())
+            request.finish()
         };
-        let is_asked = self.links[lane].ask(now_ns, &self.settings, Question::Produce(parts), version, write);
+        let asked = self.links[lane].ask(now_ns, &self.settings, Question::Produce(parts), version, write);
         self.writable.push(self.links[lane].connection);
-        is_asked.then_some(()).ok_or(listed)
+        asked
     }
 
     /// The newest version that can say all of it.

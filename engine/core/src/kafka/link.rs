@@ -11,6 +11,7 @@
 
 use std::collections::VecDeque;
 
+use ringwire_codec::kafka::wire::WireError;
 use ringwire_codec::kafka::{
     Api, ApiVersion, ApiVersionsRequest, ApiVersionsResponse, ErrorCode, FrameReader, RESPONSE_LEN_MAX,
     RequestHeader, Versions, decode_response, encode_request,
@@ -263,28 +264,29 @@ impl Link {
             client_software_name: SOFTWARE_NAME,
             client_software_version: env!("CARGO_PKG_VERSION"),
         };
-        self.ask(now_ns, settings, Question::Versions, version, |out, header| {
-            encode_request(out, header, &request).map_err(|error| error.to_string())
+        // Its words are ours, and short enough for any version.
+        let _ = self.ask(now_ns, settings, Question::Versions, version, |_, out, header| {
+            encode_request(out, header, &request)
         });
     }
 
     /// Appends a request to the output, and remembers that it was asked. A request that cannot be written leaves no
-    /// trace; answers whether it could.
+    /// trace, and is answered back.
     pub(super) fn ask(
         &mut self,
         now_ns: u64,
         settings: &KafkaSettings,
         question: Question,
         version: i16,
-        write: impl FnOnce(&mut Vec<u8>, &RequestHeader<'_>) -> Result<(), String>,
-    ) -> bool {
+        write: impl FnOnce(&Question, &mut Vec<u8>, &RequestHeader<'_>) -> Result<(), WireError>,
+    ) -> Result<(), Question> {
         let correlation_id = self.next_correlation;
         let header = RequestHeader { version, correlation_id, client_id: Some(&settings.client_id) };
         let out = self.output.writer();
         let start = out.len();
-        if write(out, &header).is_err() {
+        if write(&question, out, &header).is_err() {
             out.truncate(start);
-            return false;
+            return Err(question);
         }
         self.next_correlation = correlation_id.wrapping_add(1) & i32::MAX;
         let is_produce = matches!(question, Question::Produce(_));
@@ -292,7 +294,7 @@ impl Link {
         let is_answered = !is_produce || settings.acks.number() != 0;
         let end = self.output.end();
         self.asked.push_back(Asked { question, version, correlation_id, end, since_ns: now_ns, is_answered });
-        true
+        Ok(())
     }
 
     pub(super) fn space(&mut self) -> &mut [u8] {
@@ -394,8 +396,7 @@ impl Link {
         settings: &KafkaSettings,
         version: i16,
     ) -> Result<(), LinkError> {
-        let protocol =
-            |error: ringwire_codec::kafka::wire::WireError| LinkError::Protocol(error.to_string().into());
+        let protocol = |error: WireError| LinkError::Protocol(error.to_string().into());
         let payload = FrameReader::new(RESPONSE_LEN_MAX).next(self.input.unconsumed()).ok().flatten();
         let payload = payload.map_or(&[][..], |frame| frame.payload());
         let answer = decode_response::<ApiVersionsRequest<'_>>(version, payload).map_err(protocol)?;

@@ -512,9 +512,14 @@ impl KafkaProducer {
         self.topics.iter().filter_map(Topic::oldest_ns).min()
     }
 
-    /// From now on open batches go out whatever `linger.ms` says.
-    pub(crate) fn flush(&mut self) {
-        self.is_flushing = true;
+    /// What is in open batches goes out now, whatever `linger.ms` says; and what comes later too, if this is the end.
+    pub(crate) fn flush(&mut self, is_end: bool) {
+        self.is_flushing |= is_end;
+        for topic in &mut self.topics {
+            for partition in &mut topic.partitions {
+                partition.is_urgent = !partition.open.is_empty();
+            }
+        }
     }
 
     /// The shutdown deadline passed: everything left gets its outcome now.

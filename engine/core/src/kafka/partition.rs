@@ -110,6 +110,8 @@ pub(super) struct Partition {
     pub(super) open: OpenBatch,
     pub(super) open_entries: Vec<Entry>,
     pub(super) open_since_ns: u64,
+    /// The open batch does not wait for company.
+    pub(super) is_urgent: bool,
     pub(super) queue: VecDeque<Batch>,
     /// Batches of the queue that are under way, all on the connection of `lane`.
     pub(super) under_way: usize,
@@ -136,6 +138,7 @@ impl Partition {
             open,
             open_entries: Vec::new(),
             open_since_ns: 0,
+            is_urgent: false,
             queue: VecDeque::new(),
             under_way: 0,
             lane: 0,
@@ -165,6 +168,7 @@ impl Partition {
             return;
         }
         let producer = self.expected();
+        self.is_urgent = false;
         let frozen = self.open.freeze(producer, compressors, pool.buffer());
         let entries = std::mem::replace(&mut self.open_entries, pool.entries());
         self.queue.push_back(Batch {
