@@ -180,15 +180,19 @@ Examples:
   ringwire config reference > SETTINGS.md";
 
 pub(crate) const LOOPBACK: &str = "\
-Runs a small Redis for trying things out, until Ctrl-C or SIGTERM.
+Runs a small Redis, a small Kafka cluster, or both for trying things out, until Ctrl-C or SIGTERM.
 
-It prints its URL once it listens. It knows pub/sub, and enough else for clients to greet it; it keeps nothing, and is \
-no product. Without a host it listens on 127.0.0.1, where only this machine reaches it.";
+It prints the URL of the Redis and the bootstrap servers of the Kafka cluster once they listen. The Redis knows pub/sub, \
+and enough else for clients to greet it. The Kafka brokers take and check record batches, and let them be read; there \
+are no consumer groups and no transactions, and the oldest batches of a partition go when it has more than 64 MiB. \
+Nothing outlives the process, and none of it is a product. Without a host they listen on 127.0.0.1, where only this \
+machine reaches them.";
 
 pub(crate) const LOOPBACK_EXAMPLES: &str = "\
 Examples:
   ringwire loopback --redis 6390
-  ringwire loopback --redis 0 --json | jq -r .redis";
+  ringwire loopback --redis 0 --json | jq -r .redis
+  ringwire loopback --kafka 9092 --brokers 3 --partitions 8";
 
 pub(crate) const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

@@ -26,7 +26,7 @@ use crate::output::{self, Failure};
 pub(crate) use config::{ConfigPlan, ConfigTask};
 pub(crate) use demo::Demo;
 pub(crate) use generate::{Completions, Man};
-pub(crate) use loopback::Loopback;
+pub(crate) use loopback::{KafkaPlan, Loopback};
 pub(crate) use origin::{ENDPOINT, Origin};
 pub(crate) use publish::{Publish, Source};
 pub(crate) use replay::{Pace, Replay, Target};
@@ -62,7 +62,7 @@ enum RawSubcommand {
     #[command(long_about = help::CONFIG, after_help = help::CONFIG_EXAMPLES)]
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Config(config::Raw),
-    /// Run a small Redis for trying things out, until Ctrl-C
+    /// Run a small Redis or Kafka for trying things out, until Ctrl-C
     #[command(long_about = help::LOOPBACK, after_help = help::LOOPBACK_EXAMPLES)]
     Loopback(loopback::Raw),
     /// Measure this machine: Ringwire beside a bare socket and other clients of Redis

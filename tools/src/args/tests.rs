@@ -47,7 +47,7 @@ fn defaults() {
     };
     assert_eq!(replay("--channel c"), expected);
     let Ok(Command::Loopback(loopback)) = parsed("loopback") else { panic!("no loopback") };
-    assert_eq!(loopback.address, "127.0.0.1:0");
+    assert_eq!((loopback.redis.as_deref(), loopback.kafka), (Some("127.0.0.1:0"), None));
 }
 
 #[test]
@@ -126,8 +126,14 @@ fn where_the_loopback_listens() {
         let Ok(Command::Loopback(plan)) = parsed(&format!("loopback --redis {text}")) else {
             panic!("{text}")
         };
-        assert_eq!(plan.address, address);
+        assert_eq!(plan.redis.as_deref(), Some(address));
+        let line = format!("loopback --kafka {text} --brokers 3 --partitions 4");
+        let Ok(Command::Loopback(plan)) = parsed(&line) else { panic!("{text}") };
+        let kafka = KafkaPlan { address: address.to_owned(), brokers: 3, partitions: 4 };
+        assert_eq!((plan.redis, plan.kafka), (None, Some(kafka)));
     }
+    let Ok(Command::Loopback(both)) = parsed("loopback --kafka 0 --redis 0") else { panic!("both") };
+    assert!(both.redis.is_some() && both.kafka.is_some());
 }
 
 #[test]
@@ -184,6 +190,9 @@ fn what_cannot_be_is_named() {
         ("loopback --redis 65536", "--redis 65536: expected a port"),
         ("loopback --redis x:", "expected a port"),
         ("loopback --redis :1", "HOST:PORT"),
+        ("loopback --kafka x", "--kafka x: expected a port"),
+        ("loopback --kafka 0 --brokers 0", "--brokers"),
+        ("loopback --brokers 2", "--kafka"),
         ("completions tcsh", "tcsh"),
         ("man extra", "extra"),
     ] {

@@ -21,6 +21,26 @@ fn it_serves_until_a_signal_and_says_where() {
 }
 
 #[test]
+fn a_kafka_cluster_runs_beside_it_or_alone() {
+    for (options, redis) in
+        [(&["--kafka", "0", "--brokers", "2"][..], 0), (&["--kafka", "0", "--redis", "0"], 1)]
+    {
+        let running = Running::start(command(["loopback", "--json"].iter().chain(options)));
+        until("its places", || running.stdout().ends_with('\n'));
+        let places: Value = serde_json::from_str(&running.stdout()).unwrap();
+        assert_eq!(places["redis"].as_str().is_some(), redis == 1);
+        let brokers: Vec<_> = places["kafka"].as_str().unwrap().split(',').collect();
+        assert_eq!(brokers.len(), 2 - redis);
+        for broker in brokers {
+            drop(std::net::TcpStream::connect(broker).unwrap());
+        }
+        running.signal(Signal::TERM);
+        let ended = running.end();
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    }
+}
+
+#[test]
 fn its_url_alone_is_for_a_person() {
     let running = Running::start(command(["loopback"]));
     until("its place", || running.stdout().ends_with('\n'));

@@ -19,7 +19,7 @@ fn help_and_version_are_for_standard_output() {
         (&["subscribe", "--help"], "payload_base64"),
         (&["status", "--help"], "since_ms"),
         (&["config", "show", "--help"], "passwords are masked"),
-        (&["loopback", "--help"], "keeps nothing"),
+        (&["loopback", "--help"], "bootstrap servers"),
     ] {
         let ended = ringwire(arguments);
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{arguments:?}");

@@ -1,12 +1,12 @@
-//! A thin front that puts a [`redis::Server`] on a TCP or Unix socket.
+//! A thin front that puts a [`redis::Server`] or a [`kafka::Cluster`](crate::kafka::Cluster) on sockets.
 //!
 //! ```text
 //!  caller --with(closure), stop--> eventfd --+
-//!  peers --connect--> listener --------------+--> epoll --> read 64 KiB --> Server::receive
-//!  peers --bytes----> connections -----------+                 Server::next_ready --> one send each
+//!  peers --connect--> listeners -------------+--> epoll --> read 64 KiB --> Service::receive
+//!  peers --bytes----> connections -----------+                 Service::next_ready --> one send each
 //! ```
 //!
-//! One thread per front, named `ringwire-redis`, does all of it. It never waits for a peer: what a socket does
+//! One thread per front, named `ringwire-redis` or `ringwire-kafka`, does all of it. It never waits for a peer: what a socket does
 //! not take stays in the server's output buffer, which is bounded there.
 //!
 //! ```no_run
@@ -18,22 +18,20 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod handle;
+mod kafka;
 mod reactor;
+mod service;
 mod socket;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
-
-use rustix::event::{EventfdFlags, eventfd};
-use rustix::fd::OwnedFd;
 
 use crate::redis;
-use reactor::Reactor;
+use handle::Handle;
+pub use kafka::{KafkaFront, KafkaOptions, spawn_kafka};
 use socket::Listener;
 
 /// What the front does when there is nothing to do.
@@ -47,20 +45,12 @@ pub enum Idle {
     Spin,
 }
 
-/// Work for the front's thread.
-enum Control {
-    Stop,
-    With(Box<dyn FnOnce(&mut redis::Server) + Send>),
-}
-
 /// A Redis server on a socket; stops when it is dropped.
 ///
 /// `Send` and `Sync`: any thread may ask for the address or use [`with`](Self::with).
 pub struct RedisFront {
     address: Address,
-    control: Sender<Control>,
-    wake: Arc<OwnedFd>,
-    thread: Option<JoinHandle<()>>,
+    handle: Handle<redis::Server>,
 }
 
 /// Where a front listens.
@@ -116,12 +106,8 @@ fn start(
     options: redis::Options,
     idle: Idle,
 ) -> io::Result<RedisFront> {
-    let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
-    let (control, commands): (_, Receiver<Control>) = channel();
-    let server = redis::Server::new(options);
-    let mut reactor = Reactor::new(listener, server, Arc::clone(&wake), commands, idle)?;
-    let thread = std::thread::Builder::new().name("ringwire-redis".into()).spawn(move || reactor.run())?;
-    Ok(RedisFront { address, control, wake, thread: Some(thread) })
+    let handle = Handle::start("ringwire-redis", vec![listener], redis::Server::new(options), idle)?;
+    Ok(RedisFront { address, handle })
 }
 
 impl RedisFront {
@@ -145,30 +131,15 @@ impl RedisFront {
         &self,
         f: impl FnOnce(&mut redis::Server) -> R + Send + 'static,
     ) -> Option<R> {
-        let (answer, result) = channel();
-        let job = Box::new(move |server: &mut redis::Server| drop(answer.send(f(server))));
-        self.tell(Control::With(job));
-        result.recv().ok()
+        self.handle.with(f)
     }
 
     /// Closes every connection and the listener, and waits for the thread to end. Dropping does the same.
     pub fn stop(self) {}
-
-    fn tell(&self, command: Control) {
-        if self.control.send(command).is_ok() {
-            // An eventfd refuses only when its counter is full, and then the thread is awake already.
-            let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
-        }
-    }
 }
 
 impl Drop for RedisFront {
     fn drop(&mut self) {
-        self.tell(Control::Stop);
-        if let Some(thread) = self.thread.take() {
-            // A panic there has been reported by the panic hook; there is nothing to add.
-            let _ = thread.join();
-        }
         if let Address::Unix(path) = &self.address {
             let _ = std::fs::remove_file(path);
         }

@@ -1,10 +1,10 @@
-//! The front's thread: epoll, the connections, and the server between them.
+//! The front's thread: epoll, the connections, and the service between them.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
@@ -13,11 +13,12 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
+use super::Idle;
+use super::handle::Control;
+use super::service::Service;
 use super::socket::Listener;
-use super::{Control, Idle};
-use crate::redis::{ClientId, Server};
 
-/// One read: what the server executes before the next connection has its turn.
+/// One read: what the service executes before the next connection has its turn.
 const READ_MAX: usize = 64 * 1024;
 
 /// Events taken from one epoll call; more come with the next.
@@ -33,9 +34,15 @@ const HOT_LOOKS: u32 = 2048;
 /// while epoll, where new connections and stop requests show, is asked once in so many rounds.
 const ROUNDS_PER_EPOLL: u32 = 64;
 
-/// What an event is about; connections use their client's id, which starts at 1 and never gets this far.
-const LISTENER: u64 = u64::MAX;
-const WAKE: u64 = u64::MAX - 1;
+/// What an event is about: connections use their number, which starts at 1 and never gets this far;
+const WAKE: u64 = u64::MAX;
+/// listeners count down from here, as far as they go.
+const LISTENERS: u64 = u64::MAX - 1;
+
+/// What an event about the listener at this place carries.
+fn listener_data(index: usize) -> EventData {
+    EventData::new_u64(LISTENERS - index as u64)
+}
 
 struct Connection {
     socket: OwnedFd,
@@ -44,45 +51,47 @@ struct Connection {
 }
 
 struct Hot {
-    client: ClientId,
+    client: u64,
     silent_looks: u32,
 }
 
-pub(super) struct Reactor {
+pub(super) struct Reactor<S> {
     epoll: OwnedFd,
-    listener: Listener,
-    /// Out of file descriptors: the listener is not watched until a connection closes.
-    listener_paused: bool,
+    listeners: Vec<Listener>,
+    /// Out of file descriptors: these are not watched until a connection closes.
+    paused: Vec<usize>,
     wake: Arc<OwnedFd>,
-    commands: Receiver<Control>,
+    commands: Receiver<Control<S>>,
     idle: Idle,
     started: Instant,
-    server: Server,
-    connections: BTreeMap<ClientId, Connection>,
+    service: S,
+    connections: BTreeMap<u64, Connection>,
     hot: Vec<Hot>,
     buffer: Vec<u8>,
 }
 
-impl Reactor {
+impl<S: Service> Reactor<S> {
     pub(super) fn new(
-        listener: Listener,
-        server: Server,
+        listeners: Vec<Listener>,
+        service: S,
         wake: Arc<OwnedFd>,
-        commands: Receiver<Control>,
+        commands: Receiver<Control<S>>,
         idle: Idle,
     ) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+        for (index, listener) in listeners.iter().enumerate() {
+            epoll::add(&epoll, listener, listener_data(index), EventFlags::IN)?;
+        }
         epoll::add(&epoll, &*wake, EventData::new_u64(WAKE), EventFlags::IN)?;
         Ok(Self {
             epoll,
-            listener,
-            listener_paused: false,
+            listeners,
+            paused: Vec::new(),
             wake,
             commands,
             idle,
             started: Instant::now(),
-            server,
+            service,
             connections: BTreeMap::new(),
             hot: Vec::with_capacity(HOT_MAX),
             buffer: Vec::with_capacity(READ_MAX),
@@ -93,12 +102,9 @@ impl Reactor {
     pub(super) fn run(&mut self) {
         let mut events = Vec::with_capacity(EVENTS_MAX);
         loop {
-            let timeout = match self.idle {
-                Idle::Block => None,
-                Idle::Spin => Some(&Timespec { tv_sec: 0, tv_nsec: 0 }),
-            };
+            let timeout = self.timeout();
             events.clear();
-            match epoll::wait(&self.epoll, spare_capacity(&mut events), timeout) {
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 // Nothing but a closed epoll can be wrong here.
                 Err(_) => return,
@@ -109,11 +115,24 @@ impl Reactor {
                     return;
                 }
             }
+            if self.service.next_deadline().is_some_and(|deadline_ns| deadline_ns <= now_ns) {
+                self.service.tick(now_ns);
+            }
             self.flush_ready();
             if self.idle == Idle::Spin {
                 self.spin();
             }
         }
+    }
+
+    /// How long epoll may wait; `None`: until something happens.
+    fn timeout(&self) -> Option<Timespec> {
+        let wait_ns = match self.idle {
+            Idle::Spin => 0,
+            Idle::Block => self.service.next_deadline()?.saturating_sub(self.now_ns()),
+        };
+        let wait = Duration::from_nanos(wait_ns);
+        Some(Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) })
     }
 
     fn now_ns(&self) -> u64 {
@@ -125,10 +144,11 @@ impl Reactor {
         // Copied: the kernel's struct is packed.
         let Event { flags, data } = event;
         match data.u64() {
-            LISTENER => self.accept(now_ns),
             WAKE => return self.obey(),
-            id => {
-                let client = ClientId(id);
+            listener if LISTENERS - listener < self.listeners.len() as u64 => {
+                self.accept(now_ns, (LISTENERS - listener) as usize);
+            }
+            client => {
                 if flags.contains(EventFlags::OUT) {
                     self.flush(client);
                 }
@@ -146,26 +166,26 @@ impl Reactor {
         while let Ok(command) = self.commands.try_recv() {
             match command {
                 Control::Stop => return false,
-                Control::With(job) => job(&mut self.server),
+                Control::With(job) => job(&mut self.service),
             }
         }
         true
     }
 
-    fn accept(&mut self, now_ns: u64) {
+    fn accept(&mut self, now_ns: u64, listener: usize) {
         for _ in 0..ACCEPTS_MAX {
-            match self.listener.accept() {
+            match self.listeners[listener].accept() {
                 Ok((socket, peer_addr)) => {
-                    let client = self.server.accept(now_ns, &peer_addr);
-                    let data = EventData::new_u64(client.0);
+                    let client = self.service.accept(now_ns, listener, &peer_addr);
+                    let data = EventData::new_u64(client);
                     if epoll::add(&self.epoll, &socket, data, EventFlags::IN).is_ok() {
                         self.connections.insert(client, Connection { socket, blocked: false });
                     } else {
-                        self.server.closed(client);
+                        self.service.closed(client);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if is_out_of_descriptors(&error) => return self.pause_listener(),
+                Err(error) if is_out_of_descriptors(&error) => return self.pause(listener),
                 // A connection that broke before it was accepted; the next may be sound.
                 Err(_) => {}
             }
@@ -173,19 +193,19 @@ impl Reactor {
     }
 
     /// A listener that cannot accept would keep epoll from ever waiting.
-    fn pause_listener(&mut self) {
-        if !self.connections.is_empty() && epoll::delete(&self.epoll, &self.listener).is_ok() {
-            self.listener_paused = true;
+    fn pause(&mut self, listener: usize) {
+        if !self.connections.is_empty() && epoll::delete(&self.epoll, &self.listeners[listener]).is_ok() {
+            self.paused.push(listener);
         }
     }
 
     /// Reads once and executes what came. True if something did.
-    fn read(&mut self, now_ns: u64, client: ClientId) -> bool {
+    fn read(&mut self, now_ns: u64, client: u64) -> bool {
         let Some(connection) = self.connections.get(&client) else { return false };
         self.buffer.clear();
         match rustix::net::recv(&connection.socket, spare_capacity(&mut self.buffer), RecvFlags::empty()) {
             Ok((n, _)) if n > 0 => {
-                self.server.receive(now_ns, client, &self.buffer);
+                self.service.receive(now_ns, client, &self.buffer);
                 self.heat(client);
                 true
             }
@@ -199,35 +219,35 @@ impl Reactor {
 
     /// Sends each client that has got output its whole output, once.
     fn flush_ready(&mut self) {
-        while let Some(client) = self.server.next_ready() {
+        while let Some(client) = self.service.next_ready() {
             self.flush(client);
         }
     }
 
-    fn flush(&mut self, client: ClientId) {
+    fn flush(&mut self, client: u64) {
         let Some(connection) = self.connections.get_mut(&client) else { return };
-        let output = self.server.output(client);
+        let output = self.service.output(client);
         let unsent = if output.is_empty() {
             0
         } else {
             let total = output.len();
             match rustix::net::send(&connection.socket, output, SendFlags::NOSIGNAL) {
                 Ok(n) => {
-                    self.server.sent(client, n);
+                    self.service.sent(client, n);
                     total - n
                 }
                 Err(Errno::AGAIN | Errno::INTR) => total,
                 Err(_) => return self.close(client),
             }
         };
-        if unsent == 0 && self.server.wants_close(client) {
+        if unsent == 0 && self.service.wants_close(client) {
             return self.close(client);
         }
         let blocked = unsent > 0;
         if blocked != connection.blocked {
             connection.blocked = blocked;
             let interest = if blocked { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
-            let data = EventData::new_u64(client.0);
+            let data = EventData::new_u64(client);
             if epoll::modify(&self.epoll, &connection.socket, data, interest).is_err() {
                 self.close(client);
             }
@@ -235,17 +255,17 @@ impl Reactor {
     }
 
     /// Forgets a connection; its socket closes, and leaves epoll by that.
-    fn close(&mut self, client: ClientId) {
+    fn close(&mut self, client: u64) {
         self.connections.remove(&client);
         self.hot.retain(|hot| hot.client != client);
-        self.server.closed(client);
-        if self.listener_paused {
-            let data = EventData::new_u64(LISTENER);
-            self.listener_paused = epoll::add(&self.epoll, &self.listener, data, EventFlags::IN).is_err();
-        }
+        self.service.closed(client);
+        let Self { epoll, listeners, paused, .. } = self;
+        paused.retain(|&index| {
+            epoll::add(&*epoll, &listeners[index], listener_data(index), EventFlags::IN).is_err()
+        });
     }
 
-    fn heat(&mut self, client: ClientId) {
+    fn heat(&mut self, client: u64) {
         if self.idle != Idle::Spin {
             return;
         }

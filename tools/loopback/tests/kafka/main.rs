@@ -5,6 +5,7 @@ mod client;
 mod create_topics;
 mod fault;
 mod fetch;
+mod front;
 mod hostile;
 mod metadata;
 mod producer;
