@@ -20,7 +20,8 @@ fn every_version_codec_and_acks_is_read_back() {
         let shared = Shared::of(line);
         let mut client = shared.client();
         let versions: Vec<i16> = client.in_common(Api::Produce).collect();
-        assert!(versions.starts_with(&[3, 4, 5, 6, 7, 8, 9, 10, 11]), "{versions:?}");
+        let newest = if line.version.starts_with("3.") { 11 } else { 13 };
+        assert!(versions.iter().copied().eq(3..=newest), "{versions:?}");
         for version in versions {
             let topic = format!("produce-{version}");
             let partitions = (COMPRESSIONS.len() * ACKS.len()) as i32;

@@ -1,5 +1,7 @@
 //! What a broker makes of producer ids, epochs and sequences.
 
+use std::fs;
+
 use ringwire_codec::kafka::*;
 
 use crate::client::{Client, Target};
@@ -95,6 +97,32 @@ fn sequences_wrap_to_0() {
         let sequences = dumped.iter().flat_map(|batch| &batch.records).map(|record| record.sequence);
         let max = i64::from(i32::MAX);
         assert_eq!(sequences.collect::<Vec<_>>(), [max - 3, max - 2, max - 1, max, 0, 1, 2, 3]);
+    }
+}
+
+/// The judge would not have let a bad checksum pass.
+#[test]
+fn damage_in_the_log_is_noticed() {
+    for line in lines() {
+        let shared = Shared::of(line);
+        let mut client = shared.client();
+        let topic_id = client.create_topic("judged", 1, &[]);
+        let version = client.newest::<ProduceRequest<'_>>();
+        let target = Target { version, topic: "judged", topic_id, partition: 0 };
+        let producer = client.producer();
+        assert_eq!(put(&mut client, &target, producer).0, ErrorCode::NONE);
+        assert_eq!(put(&mut client, &target, at(3, producer)).0, ErrorCode::NONE);
+        let segment = shared.kafka.segments(1, "judged", 0).remove(0);
+        assert_eq!(shared.judge(|judge| judge.dump(&segment)).len(), 2);
+        // The last byte of the last value; one behind it says that there are no headers.
+        let mut bytes = fs::read(&segment).expect("a segment can be read");
+        let damaged = bytes.len() - 2;
+        bytes[damaged] ^= 1;
+        let folder = shared.kafka.scratch("damaged");
+        let copy = folder.join(segment.file_name().expect("it has a name"));
+        fs::write(&copy, bytes).expect("a temporary file can be written");
+        let found = shared.judge(|judge| judge.inspect(&copy));
+        assert_eq!(found.iter().map(|batch| batch.is_valid).collect::<Vec<_>>(), [true, false]);
     }
 }
 

@@ -204,6 +204,13 @@ impl Kafka {
         signals::go_on(self.node(id).process.as_ref().expect("the node runs"));
     }
 
+    /// A folder for a test's own files, which goes with the cluster.
+    pub(crate) fn scratch(&self, name: &str) -> PathBuf {
+        let folder = self.folder.join(name);
+        fs::create_dir_all(&folder).expect("a temporary folder can be made");
+        folder
+    }
+
     /// Where a node keeps a partition, oldest segment first.
     pub(crate) fn segments(&self, id: i32, topic: &str, partition: i32) -> Vec<PathBuf> {
         let folder = self.node(id).folder.join("log").join(format!("{topic}-{partition}"));
