@@ -57,7 +57,7 @@ pub(super) fn choose(
         Partitioner::Single(number) => return Some(*number).filter(|number| *number < partitions),
         Partitioner::Custom(function) => {
             let input = PartitionerInput { topic, key: frame.key, payload: frame.payload, partitions };
-            let chosen = (function.0)(&input);
+            let chosen = function.choose(&input);
             return u32::try_from(chosen).ok().filter(|number| *number < partitions);
         }
     })
@@ -80,15 +80,13 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::settings::CustomPartitioner;
     use super::*;
 
     #[test]
     fn each_partitioner_chooses_as_it_says() {
         let custom = |function: fn(&PartitionerInput<'_>) -> i64| {
-            Partitioner::Custom(CustomPartitioner(Arc::new(function)))
+            Partitioner::Custom(CustomPartitioner::new(function))
         };
         let keyed = Frame { key: Some(b"EURUSD"), payload: Some(b"x"), ..Frame::default() };
         let keyless = Frame { payload: Some(b"x"), ..Frame::default() };

@@ -2,7 +2,6 @@
 //! documentation are Kafka's own.
 
 use std::fmt;
-use std::sync::Arc;
 
 use ringwire_codec::kafka::Compression;
 
@@ -121,8 +120,40 @@ pub struct PartitionerInput<'a> {
 
 /// A user's partitioner. It runs on the shard, for every message: it must be pure, quick, and call nothing of the
 /// engine. What is out of range makes the message *not sent*.
-#[derive(Clone)]
-pub struct CustomPartitioner(pub Arc<dyn Fn(&PartitionerInput<'_>) -> i64 + Send + Sync>);
+pub struct CustomPartitioner(Box<dyn Choose>);
+
+/// A function that can be given to each shard.
+trait Choose: Send + Sync {
+    fn choose(&self, input: &PartitionerInput<'_>) -> i64;
+    fn again(&self) -> Box<dyn Choose>;
+}
+
+impl<F: Fn(&PartitionerInput<'_>) -> i64 + Clone + Send + Sync + 'static> Choose for F {
+    fn choose(&self, input: &PartitionerInput<'_>) -> i64 {
+        self(input)
+    }
+
+    fn again(&self) -> Box<dyn Choose> {
+        Box::new(self.clone())
+    }
+}
+
+impl CustomPartitioner {
+    /// A partitioner of a function; each shard gets a clone.
+    pub fn new(function: impl Fn(&PartitionerInput<'_>) -> i64 + Clone + Send + Sync + 'static) -> Self {
+        Self(Box::new(function))
+    }
+
+    pub(super) fn choose(&self, input: &PartitionerInput<'_>) -> i64 {
+        self.0.choose(input)
+    }
+}
+
+impl Clone for CustomPartitioner {
+    fn clone(&self) -> Self {
+        Self(self.0.again())
+    }
+}
 
 impl fmt::Debug for CustomPartitioner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
