@@ -311,3 +311,23 @@ fn at_the_shutdown_deadline_the_truth_is_told() {
     let told: Vec<_> = scene.take_told().iter().map(|told| told.outcome).collect();
     assert_eq!(told, [Outcome::Delivered, Outcome::Unknown, Outcome::NotSent]);
 }
+
+#[test]
+fn a_broker_that_comes_and_goes_takes_no_more_connections_each_time() {
+    let mut scene = Scene::new(settings(), ClusterOptions::default(), 3);
+    scene.publish_text(b"x");
+    scene.settle();
+    for _ in 0..20 {
+        let (leader, _) = scene.cluster().leader("fx", 0).unwrap();
+        scene.cluster().stop_broker(leader);
+        scene.cluster().move_leader("fx", 0, leader % 3 + 1);
+        scene.publish_text(b"x");
+        scene.settle();
+        scene.run(SECOND_NS);
+        scene.cluster().start_broker(leader);
+        scene.run(SECOND_NS);
+    }
+    assert_eq!(delivered(&scene.take_told()).len(), 21);
+    // A bootstrap address, and three brokers.
+    assert!(scene.connections() <= 4, "{} connections", scene.connections());
+}

@@ -69,6 +69,7 @@ pub(crate) struct Scene {
     now: Now,
     sockets: HashMap<ConnectionId, kafka::ConnectionId>,
     sequence: u64,
+    numbered: usize,
 }
 
 /// One bootstrap address, and everything else as it is by default.
@@ -87,7 +88,15 @@ impl Scene {
         let legs = vec![Leg::kafka_topic(KAFKA, b"fx", "fx", WhenDown::Buffer)];
         core.open_channel(now, Channel { index: 0, name: (*b"fx").into(), legs });
         let cluster = Cluster::new(brokers, options);
-        Self { core, cluster, driver: Driver::default(), now, sockets: HashMap::new(), sequence: 0 }
+        Self {
+            core,
+            cluster,
+            driver: Driver::default(),
+            now,
+            sockets: HashMap::new(),
+            sequence: 0,
+            numbered: 0,
+        }
     }
 
     pub(crate) fn cluster(&mut self) -> &mut Cluster {
@@ -114,6 +123,11 @@ impl Scene {
 
     pub(crate) fn log(&mut self, topic: &str, partition: i32) -> Vec<LoggedRecord> {
         self.cluster.records(topic, partition, 0).expect("the log can be read")
+    }
+
+    /// Connections that the core has numbered so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.numbered
     }
 
     pub(crate) fn expire(&mut self) {
@@ -169,6 +183,7 @@ impl Scene {
             }
         }
         for connection in &opens {
+            self.numbered = self.numbered.max(connection.index() + 1);
             let (host, port) = self.core.address(*connection).expect("a broker has an address");
             let broker = host.strip_prefix("broker").and_then(|number| number.parse().ok());
             match broker.filter(|_| port == PORT) {

@@ -221,11 +221,12 @@ impl KafkaProducer {
 
     fn add_link(&mut self, node: Option<i32>, host: &str, port: u16, slots: &mut Slots) -> usize {
         // A link whose broker is gone is used again.
-        let known = &self.cluster.brokers;
-        let is_free = |link: &Link| {
-            link.is_idle() && link.node.is_some_and(|node| !known.iter().any(|broker| broker.node == node))
+        let brokers = &self.cluster.brokers;
+        let is_free = |lane: &usize| {
+            let link = &self.links[*lane];
+            link.is_idle() && link.node.is_some() && brokers.iter().all(|broker| broker.lane != Some(*lane))
         };
-        if let Some(lane) = self.links.iter().position(is_free) {
+        if let Some(lane) = (0..self.links.len()).find(is_free) {
             let connection = self.links[lane].connection;
             self.links[lane] = Link::new(connection, node, host, port);
             return lane;
@@ -354,12 +355,14 @@ impl KafkaProducer {
         let mut brokers = Vec::with_capacity(answer.brokers.len().min(1 << 10));
         for told in answer.brokers {
             let known = self.cluster.brokers.iter().find(|broker| broker.node == told.node_id);
+            // One that had left may have its link still.
+            let linked = self.links.iter().position(|link| link.node == Some(told.node_id));
             let port = u16::try_from(told.port).unwrap_or(0);
             brokers.push(Broker {
                 node: told.node_id,
                 host: told.host.to_owned(),
                 port,
-                lane: known.and_then(|broker| broker.lane),
+                lane: known.and_then(|broker| broker.lane).or(linked),
             });
         }
         self.cluster.brokers = brokers;
