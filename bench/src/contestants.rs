@@ -21,6 +21,11 @@ const PEERS: [&str; 6] = ["redis-rs", "fred", "hiredis", "rueidis", "go-redis", 
 pub(crate) const BENCHMARK: &str = "redis-benchmark";
 /// Their places are kept: the engine has no Kafka endpoint yet that could be measured beside them.
 const KAFKA_PEERS: [&str; 3] = ["librdkafka", "franz-go", "kafka-clients (Java)"];
+/// What a call costs from C: ways of one program, `bench/peers/c/publish_cost.c`.
+pub(crate) const C_CALLS: [&str; 5] =
+    ["C publish", "C claim", "rd_kafka_produce", "redisAppendCommand", "C empty region"];
+/// That program.
+const C_CALLER: &str = "publish-cost";
 /// Where `bench/peers/install` puts programs, from the root of the checkout.
 const INSTALLED: &str = "bench/peers/.installed";
 
@@ -34,6 +39,7 @@ impl Contestant {
     pub(crate) fn can(&self, mode: Mode) -> bool {
         match self.name.as_str() {
             BENCHMARK => mode == Mode::Flood,
+            name if C_CALLS.contains(&name) => mode == Mode::Cost,
             _ => mode == Mode::Ack || !self.is_null(),
         }
     }
@@ -55,6 +61,13 @@ pub(crate) fn find(peers: Option<&Path>, own: &[String]) -> (Vec<Contestant>, Ve
                 why: format!("not installed: bench/peers/install {name}"),
             }),
         }
+    }
+    match program(&folders, C_CALLER) {
+        Some(program) => found.extend(C_CALLS.map(|name| foreign(name, &program))),
+        None => absent.push(Absent {
+            name: "the C ABI beside rd_kafka_produce and redisAppendCommand".to_owned(),
+            why: format!("not installed: bench/peers/install {C_CALLER}"),
+        }),
     }
     match on_path(BENCHMARK) {
         Some(program) => found.push(foreign(BENCHMARK, &program)),

@@ -5,6 +5,8 @@ use std::process::Command;
 use crate::build::{Build, Linking, prefix, run};
 
 const BOTH: [Linking; 2] = [Linking::Shared, Linking::Static];
+/// Calls that allocate nothing.
+const CALLS: &str = "10000000";
 /// Starts and ends in a row.
 const STARTS: &str = "200";
 
@@ -48,4 +50,19 @@ fn it_lives_beside_its_like() {
             Build { linking, libraries, ..Build::PLAIN }.program("tests/capi/programs/neighbours.c");
         run(Command::new(program).arg(front.url()));
     }
+}
+
+/// The publishing thread, between its marks.
+#[test]
+fn publishing_allocates_nothing_and_asks_the_system_nothing() {
+    let program = Build { linking: Linking::Static, ..Build::PLAIN }.program("tests/capi/programs/steady.c");
+    let log = program.with_extension("strace");
+    run(Command::new("strace").arg("-f").arg("-o").arg(&log).arg(&program).arg(CALLS));
+    let log = std::fs::read_to_string(&log).expect("strace wrote its log");
+    let place = |words: &str| log.lines().position(|line| line.contains(words)).expect("the mark is there");
+    let (begin, end) = (place("steady begins"), place("steady ends"));
+    let thread = log.lines().nth(begin).and_then(|line| line.split(' ').next()).expect("a line has a thread");
+    let calls: Vec<&str> =
+        log.lines().skip(begin + 1).take(end - begin - 1).filter(|line| line.starts_with(thread)).collect();
+    assert!(calls.is_empty(), "{calls:?}");
 }

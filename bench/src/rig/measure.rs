@@ -327,6 +327,9 @@ impl<'a> Measure<'a> {
         }
         command.arg("--payloads").arg(&payloads);
         command.arg("--schedule").arg(schedule).arg("--out").arg(out);
+        if case.mode == Mode::Cost {
+            command.args(["--shard-core", &self.cores.server[0].to_string()]);
+        }
         if !entrant.contestant.is_foreign {
             let extra = [
                 ("--publishers", entrant.publishers),
@@ -335,9 +338,6 @@ impl<'a> Measure<'a> {
             ];
             for (name, value) in extra {
                 command.args([name, &value.to_string()]);
-            }
-            if case.mode == Mode::Cost {
-                command.args(["--shard-core", &self.cores.server[0].to_string()]);
             }
             if let Some(second) = second {
                 command.args(["--also", &second.address.to_string()]);

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::{RigArgs, RigError};
 use crate::client::{Mode, Tuning};
-use crate::contestants::{BENCHMARK, Contestant};
+use crate::contestants::{BENCHMARK, C_CALLS, Contestant};
 use crate::goals::{FLOOR, OURS, SHARD_CORES};
 use crate::load::{Load, Shape};
 use crate::results::{Case, Figure};
@@ -272,7 +272,9 @@ impl Plan {
         let load = self.load(PROMISED_RATE, WIDE_SHARE);
         let title =
             format!("Cost of `publish`, {} B at {}/s, null endpoint", load.bytes, thousands(load.rate));
-        self.case("publish", title, Mode::Cost, self.parts(&[OURS, "bare ring", "empty region"], &load))
+        let mut entrants = self.parts(&[OURS, "bare ring", "empty region"], &load);
+        entrants.extend(self.named(&C_CALLS).into_iter().map(|it| self.entrant(it, load.clone())));
+        self.case("publish", title, Mode::Cost, entrants)
     }
 
     fn ack(&self, rate: u64) -> CasePlan {

@@ -369,6 +369,11 @@ int rw_abort(rw_publisher *publisher, void *place);
  * RW_CLOSED, RW_FAILED, RW_TOO_LONG; RW_INVALID as rw_publish. */
 int rw_wait_writable(rw_publisher *publisher, const rw_channel *channel, size_t len, uint64_t timeout_ns);
 
+/* Waits until every accepted message has had its outcome at its endpoints; what waits for company (linger.ms) is sent at
+ * once. 1: they have. 0: `timeout_ns` has passed, or the engine ended. Reports stay to be polled.
+ * RW_INVALID: a claim is under way. */
+int rw_flush(rw_publisher *publisher, uint64_t timeout_ns);
+
 /* Lets go of a publisher: the next thread that publishes with it has it from then on. Called by the thread that has
  * it; the two threads must agree on the moment by themselves.
  * RW_INVALID: a claim is under way. */

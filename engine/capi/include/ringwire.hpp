@@ -193,6 +193,7 @@ public:
     int wait_writable(channel to, std::size_t size, std::uint64_t timeout_ns) noexcept {
         return rw_wait_writable(get(), to.get(), size, timeout_ns);
     }
+    int flush(std::uint64_t timeout_ns) noexcept { return rw_flush(get(), timeout_ns); }
     int unbind() noexcept { return rw_publisher_unbind(get()); }
 };
 

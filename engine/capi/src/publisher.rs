@@ -169,6 +169,11 @@ export! {
         Ok(c_int::from(is_writable.map_err(of_refusal)?))
     }
 
+    fn rw_flush(publisher: Handle<rw_publisher>, timeout_ns: u64) {
+        let is_flushed = publisher.own()?.desk.with(|it| it.flush(duration(timeout_ns)))?;
+        Ok(c_int::from(is_flushed))
+    }
+
     fn rw_publisher_unbind(publisher: Handle<rw_publisher>) {
         publisher.own()?.desk.with(|_| ())?;
         publisher.unbind();

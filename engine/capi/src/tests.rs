@@ -60,6 +60,7 @@ const CALLS: &[(&str, Call, c_int)] = &[
     ("rw_commit", || crate::publisher::rw_commit(Handle::NULL, Out::NULL, Out::NULL), REFUSED),
     ("rw_abort", || crate::publisher::rw_abort(Handle::NULL, Out::NULL), REFUSED),
     ("rw_wait_writable", || crate::publisher::rw_wait_writable(Handle::NULL, Handle::NULL, 0, 0), REFUSED),
+    ("rw_flush", || crate::publisher::rw_flush(Handle::NULL, 0), REFUSED),
     ("rw_publisher_unbind", || crate::publisher::rw_publisher_unbind(Handle::NULL), REFUSED),
     ("rw_reports_poll", || crate::reports::rw_reports_poll(Handle::NULL, Out::NULL, 0), REFUSED),
     ("rw_reports_wait", || crate::reports::rw_reports_wait(Handle::NULL, 0), REFUSED),

@@ -84,6 +84,7 @@ static void claims(void) {
     ANSWERS(rw_try_claim(publisher, channel, 3, &place), RW_INVALID);
     ANSWERS(rw_wait_writable(publisher, channel, 3, 0), RW_INVALID);
     ANSWERS(rw_publisher_unbind(publisher), RW_INVALID);
+    ANSWERS(rw_flush(publisher, 0), RW_INVALID);
     /* A foreign claim, one beside it, none. */
     ANSWERS(rw_commit(publisher, foreign, NULL), RW_INVALID);
     ANSWERS(rw_commit(publisher, (char *)place + 8, NULL), RW_INVALID);
@@ -94,6 +95,7 @@ static void claims(void) {
     ANSWERS(rw_abort(publisher, place), RW_INVALID);
     ANSWERS(rw_abort(other, foreign), RW_OK);
     ANSWERS(rw_abort(other, foreign), RW_INVALID);
+    ANSWERS(rw_flush(publisher, 10 * SECOND_NS), 1);
     /* One that is left under way goes with its publisher. */
     ANSWERS(rw_try_claim(other, channel, 8, &foreign), RW_OK);
     ANSWERS(rw_free(other), RW_OK);

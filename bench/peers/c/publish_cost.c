@@ -1,0 +1,350 @@
+/* What a call that hands a message over costs a C program, by the contract of bench/peers/README.md, mode cost:
+ *
+ *   C publish           rw_publish, to an endpoint where nobody listens and whose route drops
+ *   C claim             rw_try_claim, a copy, rw_commit, to the same
+ *   rd_kafka_produce    librdkafka, to the cluster that it plays itself (test.mock.num.brokers)
+ *   redisAppendCommand  hiredis, to a socket pair that this program empties
+ *   C empty region      the timer alone, which the others include
+ *
+ * Each call is made when it is due, between two readings of the time-stamp counter; reports, acknowledgements and the
+ * socket are looked after in the time that is left, and are not measured. Then the same flat out: the mean of each
+ * batch of calls, of which the middle one is told in the settings. What a library does on threads of its own happens on
+ * the core that --shard-core names.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#include <hiredis/hiredis.h>
+#include <librdkafka/rdkafka.h>
+#include <ringwire.h>
+
+#define SECOND_NS UINT64_C(1000000000)
+/* Calls whose mean is taken: far more than the timer's own cost, and fewer than any queue holds. */
+#define BATCH 1000
+#define BATCHES 200
+/* Reports, acknowledgements: taken in one go between two calls. */
+#define AT_A_TIME 64
+#define CHANNEL "rig.0"
+
+static struct {
+    const char *client, *out;
+    char *payloads;
+    size_t messages, warmup, bytes, records;
+    uint64_t *schedule;
+    int shard_core;
+} plan;
+
+static double ticks_per_ns;
+static uint64_t refused;
+
+static void give_up(const char *what, const char *why) {
+    fprintf(stderr, "%s: %s\n", what, why);
+    exit(1);
+}
+
+static uint64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+/* Once everything before it is done, and before anything behind it begins. */
+static inline uint64_t ticks(void) {
+    _mm_lfence();
+    uint64_t now = __rdtsc();
+    _mm_lfence();
+    return now;
+}
+
+static void calibrate(void) {
+    uint64_t begin_ns = now_ns(), begin = ticks();
+    while (now_ns() - begin_ns < SECOND_NS / 20) {}
+    ticks_per_ns = (double)(ticks() - begin) / (double)(now_ns() - begin_ns);
+}
+
+static const char *payload(size_t message) { return plan.payloads + message % plan.records * plan.bytes; }
+
+/* ---- ways to hand a message over ---- */
+
+struct way {
+    const char *name;
+    void (*open)(void);
+    void (*call)(const char *payload);
+    /* Takes what has come back; answers whether anything is outstanding. */
+    int (*between)(void);
+};
+
+static rw_engine *engine;
+static rw_channel *channel;
+static rw_publisher *publisher;
+static rw_reports *reports;
+static uint64_t sent, reported;
+
+static void checked(int answer, const char *what) {
+    if (answer < 0) give_up(what, rw_last_error());
+}
+
+static void open_ringwire(void) {
+    static const char routes[] = "[[route]]\nchannels = \"*\"\nto = [\"null\"]\nwhen_down = \"drop\"\n";
+    char core[16];
+    rw_config *config;
+    checked(rw_config_new(RW_ABI_VERSION, &config), "rw_config_new");
+    checked(rw_config_parse(config, routes, strlen(routes)), "rw_config_parse");
+    checked(rw_config_set(config, "endpoint.null.url", "redis://127.0.0.1:9"), "rw_config_set");
+    checked(rw_config_set(config, "engine.idle", "busy-spin"), "rw_config_set");
+    if (plan.shard_core >= 0) {
+        snprintf(core, sizeof core, "%d", plan.shard_core);
+        checked(rw_config_set(config, "engine.cores", core), "rw_config_set");
+    }
+    checked(rw_engine_start(config, &engine), "rw_engine_start");
+    rw_free(config);
+    checked(rw_channel_open(engine, CHANNEL, strlen(CHANNEL), &channel), "rw_channel_open");
+    checked(rw_publisher_open(engine, &publisher, &reports), "rw_publisher_open");
+}
+
+static void call_publish(const char *bytes) {
+    int answer = rw_publish(publisher, channel, bytes, plan.bytes, NULL);
+    sent += answer == RW_OK;
+    refused += answer != RW_OK;
+}
+
+static void call_claim(const char *bytes) {
+    void *place;
+    int answer = rw_try_claim(publisher, channel, plan.bytes, &place);
+    if (answer == RW_OK) {
+        memcpy(place, bytes, plan.bytes);
+        answer = rw_commit(publisher, place, NULL);
+    }
+    sent += answer == RW_OK;
+    refused += answer != RW_OK;
+}
+
+static int poll_reports(void) {
+    rw_report array[AT_A_TIME];
+    int polled = rw_reports_poll(reports, array, AT_A_TIME);
+    if (polled > 0) reported += (uint64_t)polled;
+    return reported < sent;
+}
+
+static rd_kafka_t *kafka;
+static rd_kafka_topic_t *topic;
+
+static void on_delivery(rd_kafka_t *from, const rd_kafka_message_t *message, void *nothing) {
+    (void)from, (void)message, (void)nothing;
+}
+
+static void open_kafka(void) {
+    char error[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "test.mock.num.brokers", "1", error, sizeof error);
+    rd_kafka_conf_set(conf, "log_level", "0", error, sizeof error);
+    rd_kafka_conf_set(conf, "queue.buffering.max.messages", "1000000", error, sizeof error);
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error);
+    if (kafka == NULL) give_up("rd_kafka_new", error);
+    topic = rd_kafka_topic_new(kafka, "rig", NULL);
+    if (topic == NULL) give_up("rd_kafka_topic_new", rd_kafka_err2str(rd_kafka_last_error()));
+}
+
+static void call_kafka(const char *bytes) {
+    /* As most programs call it: it copies, and chooses the partition. The prototype is not const. */
+    void *copied = (void *)(uintptr_t)bytes;
+    refused += rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, copied, plan.bytes, NULL, 0, NULL) != 0;
+}
+
+static int poll_kafka(void) {
+    rd_kafka_poll(kafka, 0);
+    return rd_kafka_outq_len(kafka) > 0;
+}
+
+static redisContext *redis;
+static int drain;
+
+static void open_redis(void) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) != 0) give_up("socketpair", strerror(errno));
+    redis = redisConnectFd(pair[0]);
+    if (redis == NULL || redis->err) give_up("redisConnectFd", redis ? redis->errstr : "no memory");
+    drain = pair[1];
+}
+
+static void call_redis(const char *bytes) {
+    refused += redisAppendCommand(redis, "PUBLISH " CHANNEL " %b", bytes, plan.bytes) != REDIS_OK;
+}
+
+static int write_redis(void) {
+    static char sink[1 << 16];
+    int done = 0;
+    if (redisBufferWrite(redis, &done) != REDIS_OK) give_up("redisBufferWrite", redis->errstr);
+    while (read(drain, sink, sizeof sink) > 0) {}
+    return !done;
+}
+
+static void open_nothing(void) {}
+static void call_nothing(const char *bytes) { (void)bytes; }
+static int between_nothing(void) { return 0; }
+
+static const struct way WAYS[] = {
+    {"C publish", open_ringwire, call_publish, poll_reports},
+    {"C claim", open_ringwire, call_claim, poll_reports},
+    {"rd_kafka_produce", open_kafka, call_kafka, poll_kafka},
+    {"redisAppendCommand", open_redis, call_redis, write_redis},
+    {"C empty region", open_nothing, call_nothing, between_nothing},
+};
+
+/* ---- measuring ---- */
+
+static uint64_t *tenths, *lates, first_ns, last_ns;
+
+static uint64_t tenths_ns(uint64_t elapsed) {
+    uint64_t found = (uint64_t)((double)elapsed * 10.0 / ticks_per_ns);
+    return found > 0 ? found : 1;
+}
+
+static void paced(const struct way *way) {
+    uint64_t start = ticks();
+    for (size_t message = 0; message < plan.warmup + plan.messages; message++) {
+        uint64_t due = start + (uint64_t)((double)plan.schedule[message] * ticks_per_ns);
+        const char *bytes = payload(message);
+        do {
+            way->between();
+        } while (ticks() < due);
+        uint64_t before = ticks();
+        way->call(bytes);
+        uint64_t after = ticks();
+        if (message == plan.warmup) first_ns = now_ns();
+        if (message >= plan.warmup) {
+            tenths[message - plan.warmup] = tenths_ns(after - before);
+            lates[message - plan.warmup] = tenths_ns(before - due) / 10;
+        }
+    }
+    last_ns = now_ns();
+}
+
+static int by_value(const void *one, const void *other) {
+    double a = *(const double *)one, b = *(const double *)other;
+    return (a > b) - (a < b);
+}
+
+/* The middle mean of the batches, in nanoseconds. */
+static double flat_out(const struct way *way) {
+    static double means[BATCHES];
+    for (size_t batch = 0; batch < BATCHES; batch++) {
+        uint64_t until_ns = now_ns() + 10 * SECOND_NS;
+        while (way->between() && now_ns() < until_ns) {}
+        uint64_t before = ticks();
+        for (size_t message = 0; message < BATCH; message++) way->call(payload(message));
+        means[batch] = (double)(ticks() - before) / ticks_per_ns / BATCH;
+    }
+    qsort(means, BATCHES, sizeof means[0], by_value);
+    return means[BATCHES / 2];
+}
+
+/* ---- the command line, and what is told ---- */
+
+static const char *text(int count, char **words, const char *name) {
+    for (int word = 1; word + 1 < count; word += 2)
+        if (strcmp(words[word], name) == 0) return words[word + 1];
+    return NULL;
+}
+
+static const char *needed(int count, char **words, const char *name) {
+    const char *found = text(count, words, name);
+    if (found == NULL) give_up(name, "is missing");
+    return found;
+}
+
+static size_t number(int count, char **words, const char *name) {
+    return strtoul(needed(count, words, name), NULL, 10);
+}
+
+static void *read_file(const char *path, size_t *size) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0) give_up(path, strerror(errno));
+    long end = ftell(file);
+    if (end <= 0) give_up(path, "is empty");
+    *size = (size_t)end;
+    rewind(file);
+    void *bytes = malloc(*size);
+    if (bytes == NULL || fread(bytes, 1, *size, file) != *size) give_up(path, "could not be read");
+    fclose(file);
+    return bytes;
+}
+
+static void write_words(const char *ending, const uint64_t *words) {
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s%s", plan.out, ending) >= (int)sizeof path) give_up(plan.out, "is too long");
+    FILE *file = fopen(path, "wb");
+    if (file == NULL) give_up(path, strerror(errno));
+    size_t written = fwrite(words, sizeof *words, plan.messages, file);
+    if (fclose(file) != 0 || written != plan.messages) give_up(path, "could not be written");
+}
+
+static void read_plan(int count, char **words) {
+    size_t size;
+    const char *core = text(count, words, "--shard-core");
+    plan.client = needed(count, words, "--client");
+    plan.out = needed(count, words, "--out");
+    plan.messages = number(count, words, "--messages");
+    plan.warmup = number(count, words, "--warmup");
+    plan.bytes = number(count, words, "--bytes");
+    plan.shard_core = core == NULL ? -1 : atoi(core);
+    plan.payloads = read_file(needed(count, words, "--payloads"), &size);
+    plan.records = plan.bytes == 0 ? 0 : size / plan.bytes;
+    if (plan.records == 0) give_up("--payloads", "less than one record of --bytes");
+    plan.schedule = read_file(needed(count, words, "--schedule"), &size);
+    if (size / sizeof *plan.schedule < plan.warmup + plan.messages) give_up("--schedule", "too few times");
+    tenths = calloc(plan.messages + 1, sizeof *tenths);
+    lates = calloc(plan.messages + 1, sizeof *lates);
+    if (tenths == NULL || lates == NULL) give_up("memory", strerror(ENOMEM));
+}
+
+/* Threads begin where their maker is: what the library starts belongs on the shard's core, this thread on its own. */
+static void open_apart(const struct way *way) {
+    cpu_set_t own, theirs;
+    CPU_ZERO(&theirs);
+    if (plan.shard_core >= 0 && sched_getaffinity(0, sizeof own, &own) == 0) {
+        CPU_SET(plan.shard_core, &theirs);
+        sched_setaffinity(0, sizeof theirs, &theirs);
+        way->open();
+        sched_setaffinity(0, sizeof own, &own);
+    } else {
+        way->open();
+    }
+}
+
+int main(int count, char **words) {
+    read_plan(count, words);
+    const struct way *way = NULL;
+    for (size_t index = 0; index < sizeof WAYS / sizeof WAYS[0]; index++)
+        if (strcmp(WAYS[index].name, plan.client) == 0) way = &WAYS[index];
+    if (way == NULL) give_up(plan.client, "is no way that this program knows");
+    calibrate();
+    open_apart(way);
+    paced(way);
+    uint64_t failed = refused;
+    double mean_ns = flat_out(way);
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    write_words("", tenths);
+    write_words(".late", lates);
+    printf("{\"client\":\"%s\",\"version\":\"ringwire %s, librdkafka %s, hiredis %d.%d.%d\",\"settings\":[\"spins for the "
+           "due time\",\"flat out, mean of a batch of %d: %.1f ns\"],\"messages\":%zu,\"failed\":%" PRIu64
+           ",\"elapsed_ns\":%" PRIu64 ",\"cpu_ns\":%" PRIu64 ",\"max_rss_kib\":%ld}\n",
+           plan.client, rw_version(), rd_kafka_version_str(), HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH, BATCH, mean_ns,
+           plan.messages, failed, last_ns - first_ns,
+           (uint64_t)usage.ru_utime.tv_sec * SECOND_NS + (uint64_t)usage.ru_utime.tv_usec * 1000, usage.ru_maxrss);
+    /* A file of results is all that is wanted: what the libraries hold goes with the process. */
+    fflush(stdout);
+    _exit(0);
+}
