@@ -7,15 +7,18 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getppid, kill_process, pidfd_open, set_parent_process_death_signal,
+};
 
-use crate::machine::on_cores;
+use crate::machine::{on_cores, pin};
 use crate::rig::RigError;
 
 /// What is kept of a standard error: its end says why.
@@ -49,13 +52,70 @@ pub(crate) struct Finished {
 /// # Errors
 /// The program cannot be started.
 pub(crate) fn start(name: &str, mut command: Command, cores: &[usize]) -> Result<Running, RigError> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let spawned = on_cores(cores, move || command.spawn());
-    let mut child = match spawned {
-        Ok(Ok(child)) => child,
-        Ok(Err(error)) => return Err(RigError::system(&format!("starting {name}"), &error)),
-        Err(_) => return Err(RigError::failed(name, "starting it panicked")),
+    pipe(&mut command);
+    match on_cores(cores, move || command.spawn()) {
+        Ok(spawned) => running(name, spawned),
+        Err(_) => Err(RigError::failed(name, "starting it panicked")),
+    }
+}
+
+/// Starts `command` confined to `cores`, by way of this program (`own`): it ends when the calling thread does, whatever
+/// ends that. For servers, which would serve on for ever.
+///
+/// # Errors
+/// The program cannot be started.
+pub(crate) fn start_tethered(
+    name: &str,
+    own: &[String],
+    command: &Command,
+    cores: &[usize],
+) -> Result<Running, RigError> {
+    let [program, words @ ..] = own else {
+        return Err(RigError::failed(name, "this program does not know its own name"));
     };
+    let mut tether = Command::new(program);
+    tether.args(words).arg("tether").args(["--parent", &std::process::id().to_string()]);
+    let cores: Vec<String> = cores.iter().map(usize::to_string).collect();
+    tether.args(["--cores", &cores.join(","), "--"]).arg(command.get_program()).args(command.get_args());
+    pipe(&mut tether);
+    // Here and not on a thread of its own: the kernel counts the thread that forked as the parent.
+    running(name, tether.spawn())
+}
+
+/// What [`start_tethered`] starts.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Tether {
+    #[arg(long)]
+    parent: i32,
+    #[arg(long, value_delimiter = ',')]
+    cores: Vec<usize>,
+    #[arg(last = true, required = true)]
+    command: Vec<String>,
+}
+
+/// Becomes the program, with the kernel's promise that it ends with its parent.
+///
+/// # Errors
+/// The promise is not given, the parent is gone already, or there is no such program.
+pub(crate) fn tether(tether: &Tether) -> Result<(), RigError> {
+    let name = &tether.command[0];
+    pin(&tether.cores);
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|error| RigError::system("asking to end with the rig", &error))?;
+    // Whoever ended before the promise was given is not noticed by it.
+    if getppid().map(|parent| parent.as_raw_nonzero().get()) != Some(tether.parent) {
+        return Err(RigError::failed(name, "the rig has ended"));
+    }
+    let error = Command::new(name).args(&tether.command[1..]).exec();
+    Err(RigError::system(&format!("starting {name}"), &error))
+}
+
+fn pipe(command: &mut Command) {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+}
+
+fn running(name: &str, spawned: std::io::Result<Child>) -> Result<Running, RigError> {
+    let mut child = spawned.map_err(|error| RigError::system(&format!("starting {name}"), &error))?;
     let lines = read_lines(child.stdout.take());
     let errors = child.stderr.take().map(|stderr| std::thread::spawn(move || read_end(stderr)));
     Ok(Running { name: name.to_owned(), child, lines, errors })

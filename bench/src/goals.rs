@@ -3,8 +3,8 @@
 use crate::results::{Cell, Figure, Goal, Results, Verdict};
 use crate::stats::{Ratio, Spread, median, ratio};
 
-/// The most resident memory with one shard, one publisher and one subscriber, in KiB.
-const RSS_KIB_MAX: f64 = 16.0 * 1_024.0;
+/// The most resident memory with one shard, one publisher and one subscriber, in MiB.
+const RSS_MIB_MAX: f64 = 16.0;
 /// Labels of the cells, as the plan makes them.
 pub(crate) const OURS: &str = "ringwire";
 pub(crate) const FLOOR: &str = "floor";
@@ -68,16 +68,14 @@ pub fn judge(results: &Results) -> Vec<Goal> {
         let name = format!("{heard}: CPU for each message beside {peer}");
         goals.push(judge.ratio(&name, AtMost(0.3), "subscribe-cpu", Figure::Cpu, &[peer]));
     }
-    for what in ["replies", "messages"] {
-        goals.push(judge.decode(what));
+    for other in ["redis-protocol", "hiredis"] {
+        for what in ["replies", "messages"] {
+            goals.push(judge.decode(what, other));
+        }
     }
-    goals.push(not_measured(
-        "RESP decode beside hiredis",
-        "at least 2 x as fast",
-        "the rig has no loop of hiredis alone",
-    ));
-    goals.push(judge.allocations());
-    goals.push(judge.memory());
+    goals.push(judge.fact(ALLOCATIONS, "allocations for each message in the steady state", "0", 0.0));
+    let memory = "resident memory, one shard, publisher and subscriber";
+    goals.push(judge.fact(MEMORY, memory, &format!("at most {RSS_MIB_MAX} MiB"), RSS_MIB_MAX));
     goals.push(judge.breadth("1 to 10,000 channels", "1 channel", "10,000 channels"));
     goals.push(judge.breadth("1 to 100 connections, 99 of them quiet", "1 connection", "100 connections"));
     goals.push(judge.shards());
@@ -173,15 +171,15 @@ impl Judge<'_> {
         Goal { bound: words, ..goal }
     }
 
-    fn decode(&self, what: &str) -> Goal {
+    fn decode(&self, what: &str, other: &str) -> Goal {
         const TIMES: f64 = 2.0;
-        let name = format!("RESP decode of {what} beside redis-protocol");
+        let name = format!("RESP decode of {what} beside {other}");
         let words = format!("at least {TIMES} x as fast");
         let cell = |label: &str| {
             let label = format!("{label} {what}");
             usable(self.results.cell("decode", &label), &label)
         };
-        match (cell(OURS), cell("redis-protocol")) {
+        match (cell(OURS), cell(other)) {
             (Ok(ours), Ok(theirs)) => {
                 let (ours, theirs) = (ours.values(Figure::Cpu), theirs.values(Figure::Cpu));
                 self.at_least(&name, &words, TIMES, &theirs, &ours)
@@ -199,42 +197,19 @@ impl Judge<'_> {
         Goal { name: name.into(), bound: words.into(), verdict, found, ratio: Some(ratio) }
     }
 
-    fn allocations(&self) -> Goal {
-        let (name, bound) = ("allocations for each message in the steady state", "0");
-        let fact = self.results.facts.iter().find(|fact| fact.name == ALLOCATIONS);
-        match fact.map(|fact| (fact.value, &fact.how)) {
-            Some((Some(value), how)) => Goal {
+    /// A figure that is judged by itself: at most `max`.
+    fn fact(&self, fact: &str, name: &str, bound: &str, max: f64) -> Goal {
+        let fact = self.results.facts.iter().find(|it| it.name == fact);
+        match fact.map(|fact| (fact.value, fact)) {
+            Some((Some(value), fact)) => Goal {
                 name: name.into(),
                 bound: bound.into(),
-                verdict: if value == 0.0 { Verdict::Pass } else { Verdict::Fail },
-                found: format!("{value} ({how})"),
+                verdict: if value <= max { Verdict::Pass } else { Verdict::Fail },
+                found: format!("{} ({})", (value * 100.0).round() / 100.0, fact.how),
                 ratio: None,
             },
-            Some((None, how)) => not_measured(name, bound, how),
+            Some((None, fact)) => not_measured(name, bound, &fact.how),
             None => not_measured(name, bound, "it was not asked for"),
-        }
-    }
-
-    fn memory(&self) -> Goal {
-        let (name, bound) = ("resident memory, one shard, publisher and subscriber", "at most 16 MiB");
-        let cell = match usable(self.results.cell("memory", OURS), OURS) {
-            Ok(cell) => cell,
-            Err(why) => return not_measured(name, bound, &why),
-        };
-        let kib: Vec<f64> = cell.runs.iter().map(|run| run.rss_kib as f64).collect();
-        let Some(spread) = Spread::of(&kib) else { return not_measured(name, bound, "there are no runs") };
-        let mib = |kib: f64| kib / 1_024.0;
-        Goal {
-            name: name.into(),
-            bound: bound.into(),
-            verdict: if spread.median <= RSS_KIB_MAX { Verdict::Pass } else { Verdict::Fail },
-            found: format!(
-                "{:.1} MiB ({:.1} to {:.1})",
-                mib(spread.median),
-                mib(spread.low),
-                mib(spread.high)
-            ),
-            ratio: None,
         }
     }
 
@@ -263,8 +238,9 @@ impl Judge<'_> {
     }
 }
 
-/// Name of the fact that tells of allocations.
+/// Names of the facts that tell of allocations and of memory.
 pub(crate) const ALLOCATIONS: &str = "allocations";
+pub(crate) const MEMORY: &str = "resident memory";
 /// Two publishers, two shards, and a server each.
 pub(crate) const SHARD_CORES: usize = 6;
 

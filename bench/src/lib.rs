@@ -12,7 +12,6 @@
 
 #![deny(unsafe_code)]
 
-mod allocations;
 pub mod check;
 mod child;
 pub mod client;
@@ -21,6 +20,7 @@ pub mod goals;
 pub mod load;
 pub mod machine;
 pub mod noise;
+mod probe;
 mod random;
 pub mod report;
 pub mod results;

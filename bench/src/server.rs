@@ -54,7 +54,7 @@ impl Server {
         spins: bool,
     ) -> Result<Self, RigError> {
         match on_path("redis-server") {
-            Some(program) if !embedded => Self::real(&program, cores),
+            Some(program) if !embedded => Self::real(&program, own, cores),
             found => {
                 let why = if found.is_some() { "asked for" } else { "no redis-server on PATH" };
                 Self::embedded(own, cores, spins, why)
@@ -68,10 +68,10 @@ impl Server {
         Paused(self)
     }
 
-    fn real(program: &PathBuf, cores: &[usize]) -> Result<Self, RigError> {
+    fn real(program: &PathBuf, own: &[String], cores: &[usize]) -> Result<Self, RigError> {
         let mut last = RigError::failed("redis-server", "it was not started");
         for _ in 0..ATTEMPTS {
-            match Self::real_once(program, cores) {
+            match Self::real_once(program, own, cores) {
                 Ok(server) => return Ok(server),
                 Err(error) => last = error,
             }
@@ -79,13 +79,13 @@ impl Server {
         Err(last)
     }
 
-    fn real_once(program: &PathBuf, cores: &[usize]) -> Result<Self, RigError> {
+    fn real_once(program: &PathBuf, own: &[String], cores: &[usize]) -> Result<Self, RigError> {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let address = free.map_err(|error| RigError::system("finding a free port", &error))?;
         let mut command = Command::new(program);
         command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
         command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);
-        let mut child = child::start("redis-server", command, cores)?;
+        let mut child = child::start_tethered("redis-server", own, &command, cores)?;
         child.wait_line(|line| line.contains("Ready to accept connections"), START)?;
         let deadline = Instant::now() + START;
         while let Err(error) = TcpStream::connect(address) {

@@ -17,6 +17,8 @@ pub(crate) struct Opened {
     pub(crate) legs: Vec<Leg>,
     /// What a message pays on each leg that has an endpoint.
     pub(crate) tolls: Box<[Toll]>,
+    /// The only one of them, where there is one: it stands with what else a publisher looks at.
+    pub(crate) toll: Option<Toll>,
     /// Report slots that a message takes: one for each leg.
     pub(crate) slots: u64,
     /// Whether every leg refuses messages while its endpoint is not connected.
@@ -45,12 +47,14 @@ impl Opened {
             let endpoint = usize::from(leg.endpoint()?.0);
             Some(Toll { endpoint, overhead: leg.cost(0) })
         });
+        let tolls: Box<[Toll]> = tolls.collect();
         Self {
             pass,
             index,
             name: name.into(),
             shard,
-            tolls: tolls.collect(),
+            toll: if let [toll] = *tolls { Some(toll) } else { None },
+            tolls,
             slots: legs.len() as u64,
             rejects: legs.iter().all(|leg| leg.endpoint().is_some() && leg.when_down() == WhenDown::Reject),
             legs,

@@ -24,7 +24,7 @@ use crate::connection::{Connections, SLEEPER_TOKEN};
 use crate::host_shard::HostShard;
 use crate::ports::{Leftover, PublisherPort, SubscriberPort};
 use crate::publisher::{Dues, Lane, Publisher};
-use crate::reports::{ReportLane, Reports};
+use crate::reports::{PolledBy, ReportLane, Reports};
 use crate::resolver::{self, LookUp};
 use crate::shard::{Parts, Shard};
 use crate::shared::{Command, Phase, ShardShared, Shared};
@@ -338,17 +338,20 @@ impl Engine {
             shard.command(Command::Publisher(port, reader));
             lanes.push(lane);
         }
+        let polled_by = Arc::<PolledBy>::default();
         let publisher = Publisher {
             shared: self.shared.clone(),
             lanes: lanes.into(),
             next_sequence: 0,
             sleeper: credit_sleeper,
+            polled_by: polled_by.clone(),
         };
         let reports = with_reports.then(|| Reports {
             shared: self.shared.clone(),
             lanes: report_lanes.into(),
             sleeper: reports_sleeper,
             slots_waker: credit_waker,
+            polled_by,
             first: 0,
         });
         Ok((publisher, reports))

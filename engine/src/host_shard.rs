@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use crate::shard::Shard;
 
@@ -20,14 +21,17 @@ pub enum Progress {
 ///
 /// The thread that drives it calls [`HostShard::poll`] over and over. To wait instead of spinning: [`HostShard::arm`];
 /// if that answers `true`, wait until [`HostShard::fd`] is readable or [`HostShard::next_deadline_ns`] is reached;
-/// then [`HostShard::disarm`], and poll. Dropping it ends it: what it holds is reported.
+/// then [`HostShard::disarm`], and poll. Or, where the thread has nothing else to wait for, [`HostShard::wait`]. Dropping
+/// it ends it: what it holds is reported.
 pub struct HostShard {
     shard: Shard,
+    /// What the last poll said, for [`HostShard::wait`].
+    has_worked: bool,
 }
 
 impl HostShard {
     pub(crate) fn new(shard: Shard) -> Self {
-        Self { shard }
+        Self { shard, has_worked: false }
     }
 
     /// One turn: drains rings, sends, receives, delivers. Never waits. If it panics, the engine has failed
@@ -37,12 +41,26 @@ impl HostShard {
             return Progress::Finished;
         }
         let worked = self.shard.guarded(Shard::work);
+        self.has_worked = worked;
         if self.shard.is_finished() {
             Progress::Finished
         } else if worked {
             Progress::Worked
         } else {
             Progress::Idle
+        }
+    }
+
+    /// Waits as the engine's idle strategy says ([`crate::IdleStrategy`]), for `timeout` at most: until a socket has
+    /// something, somebody publishes, or a timer is due; for a fixed time; or not at all. To be called after a poll, and
+    /// after reports and events were polled: what comes out of those is not waited for.
+    pub fn wait(&mut self, timeout: Duration) {
+        if !self.shard.is_finished() {
+            let worked = self.has_worked;
+            self.shard.guarded(|shard| {
+                shard.rest(worked, Some(timeout));
+                worked
+            });
         }
     }
 

@@ -241,16 +241,21 @@ impl Ports {
                 reports.publish();
             }
         }
-        for (publisher, endpoint) in self.dirty_grants.drain(..) {
-            let Some(port) = &mut self.publishers[publisher as usize] else { continue };
+        for (publisher, endpoint) in &self.dirty_grants {
+            let Some(port) = &mut self.publishers[*publisher as usize] else { continue };
             port.grantors[usize::from(endpoint.0)].publish();
         }
         publication_fence();
+        for (publisher, endpoint) in self.dirty_grants.drain(..) {
+            let Some(port) = &self.publishers[publisher as usize] else { continue };
+            if port.grantors[usize::from(endpoint.0)].suffices() {
+                port.credit_waker.notify_fenced();
+            }
+        }
         for index in self.dirty_publishers.drain(..) {
             let Some(port) = &mut self.publishers[index as usize] else { continue };
             port.is_dirty = false;
             port.reports_waker.notify_fenced();
-            port.credit_waker.notify_fenced();
         }
         for index in self.dirty_subscribers.drain(..) {
             let Some(port) = &mut self.subscribers[index as usize] else { continue };

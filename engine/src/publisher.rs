@@ -14,6 +14,7 @@ use ringwire_shards::ring::{Claim as RingClaim, ClaimError, FrameWriter};
 use ringwire_shards::wake::Sleeper;
 
 use crate::channel::{Channel, Opened, Toll};
+use crate::reports::PolledBy;
 use crate::shared::{Command, Phase, ShardShared, Shared};
 
 /// Why a message was not accepted: no leg has it, and no report will come for it.
@@ -117,6 +118,7 @@ pub struct Publisher {
     pub(crate) lanes: Box<[CachePadded<Lane>]>,
     pub(crate) next_sequence: u64,
     pub(crate) sleeper: Sleeper,
+    pub(crate) polled_by: Arc<PolledBy>,
 }
 
 impl Publisher {
@@ -203,7 +205,11 @@ impl Publisher {
     }
 
     /// Waits until a message of `len` bytes would be accepted on `channel`, or `timeout` has passed; answers whether
-    /// it would. A report ring that nobody polls meanwhile stays full: it waits out the timeout for that.
+    /// it would. Where the credit was used up, it is woken when half of it is free, or within a millisecond of what it
+    /// waits for: so a publisher that is faster than its server is woken for many messages at once.
+    ///
+    /// Where reports that wait to be polled hold every slot, it answers `false` at once, unless another thread polled
+    /// them last: on this one nobody would make room meanwhile. Poll them, and go on.
     ///
     /// # Errors
     /// Every [`Refusal`] but [`Refusal::BackPressured`], [`Refusal::ReportsFull`] and [`Refusal::NotConnected`],
@@ -217,6 +223,7 @@ impl Publisher {
         let deadline = Instant::now().checked_add(timeout);
         loop {
             self.sleeper.drain();
+            self.want(channel, len);
             self.sleeper.arm();
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let refusal = self.try_claim(channel, len).map(Claim::abort).err();
@@ -226,7 +233,8 @@ impl Publisher {
             };
             let is_passing =
                 matches!(refusal, Refusal::BackPressured | Refusal::ReportsFull | Refusal::NotConnected);
-            if !is_passing || left.is_some_and(|left| left.is_zero()) {
+            let is_own = refusal == Refusal::ReportsFull && self.waits_for_itself(channel);
+            if !is_passing || is_own || left.is_some_and(|left| left.is_zero()) {
                 self.sleeper.disarm();
                 return if is_passing { Ok(false) } else { Err(refusal) };
             }
@@ -258,6 +266,23 @@ impl Publisher {
         }
     }
 
+    /// Whether reports wait that nobody but this thread polls.
+    fn waits_for_itself(&mut self, channel: &Channel) -> bool {
+        let is_polled = self.polled_by.is_other_thread();
+        !is_polled && self.lane(&channel.opened).is_ok_and(|lane| lane.dues.have_unpolled())
+    }
+
+    /// Says to the shard for how much credit this publisher is to be woken.
+    fn want(&mut self, channel: &Channel, len: usize) {
+        let opened = &*channel.opened;
+        let Ok(lane) = self.lane(opened) else { return };
+        // What is longer is refused, and not waited for.
+        let len = len.min(lane.ring.frame_len_max());
+        for toll in &opened.tolls {
+            lane.dues.credits[toll.endpoint].want(toll.of(len));
+        }
+    }
+
     /// The sequence that the next accepted message gets: as many were accepted so far.
     pub fn accepted(&self) -> u64 {
         self.next_sequence
@@ -269,7 +294,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 impl Lane {
     /// Takes what a message needs on all its legs and in the report ring, or nothing.
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
         if opened.rejects && !self.is_any_up(opened) {
             return Err(Refusal::NotConnected);
@@ -282,10 +307,11 @@ impl Lane {
         self.dues.try_take(opened, len)
     }
 
-    #[inline]
+    #[inline(always)]
     fn is_any_up(&self, opened: &Opened) -> bool {
         let endpoints = &self.shard.endpoints;
-        opened.tolls.iter().any(|toll| endpoints[toll.endpoint].is_up.load(Ordering::Relaxed))
+        let is_up = |toll: &Toll| endpoints[toll.endpoint].is_up.load(Ordering::Relaxed);
+        opened.toll.as_ref().map_or_else(|| opened.tolls.iter().any(is_up), is_up)
     }
 }
 
@@ -303,15 +329,18 @@ impl Dues {
         self.credits.iter().all(|credit| credit.outstanding().messages == 0)
     }
 
-    #[inline]
+    #[inline(always)]
     fn try_take(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
         // Most channels have one leg, which needs no loop.
-        if let [toll] = &*opened.tolls {
-            if !self.credits[toll.endpoint].try_take(toll.of(len)) {
-                return Err(Refusal::BackPressured);
-            }
-            return self.try_take_slots(opened, len);
+        let Some(toll) = opened.toll else { return self.try_take_legs(opened, len) };
+        if !self.credits[toll.endpoint].try_take(toll.of(len)) {
+            return Err(Refusal::BackPressured);
         }
+        self.try_take_slots(opened, len)
+    }
+
+    #[inline(never)]
+    fn try_take_legs(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
         for (paid, toll) in opened.tolls.iter().enumerate() {
             if !self.credits[toll.endpoint].try_take(toll.of(len)) {
                 self.untake_legs(&opened.tolls[..paid], len);
@@ -321,15 +350,21 @@ impl Dues {
         self.try_take_slots(opened, len)
     }
 
-    #[inline]
+    #[inline(always)]
     fn try_take_slots(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
         if let Some(slots) = &mut self.slots
-            && !slots.try_take(Amount { messages: opened.slots, bytes: 0 })
+            && !slots.try_take_messages(opened.slots)
         {
             self.untake_legs(&opened.tolls, len);
             return Err(Refusal::ReportsFull);
         }
         Ok(())
+    }
+
+    /// Whether there are reports that wait to be polled: they hold slots, and no credit any more.
+    fn have_unpolled(&self) -> bool {
+        let in_flight: u64 = self.credits.iter().map(|credit| credit.outstanding().messages).sum();
+        self.slots.as_ref().is_some_and(|slots| slots.outstanding().messages > in_flight)
     }
 
     #[cold]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,31 @@ pub(crate) struct ReportLane {
     pub(crate) pending: VecDeque<Report>,
 }
 
+/// Which thread polled a publisher's reports last: a publisher that waits for a report slot on that thread would wait
+/// for itself.
+#[derive(Default)]
+pub(crate) struct PolledBy(AtomicU64);
+
+impl PolledBy {
+    /// The calling thread polls.
+    fn this_thread(&self) {
+        self.0.store(thread_number(), Ordering::Relaxed);
+    }
+
+    /// Whether another thread than the calling one does.
+    pub(crate) fn is_other_thread(&self) -> bool {
+        let number = self.0.load(Ordering::Relaxed);
+        number != 0 && number != thread_number()
+    }
+}
+
+/// The calling thread's number within the process, from 1.
+fn thread_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local!(static NUMBER: u64 = NEXT.fetch_add(1, Ordering::Relaxed));
+    NUMBER.with(|number| *number)
+}
+
 /// The reports of one publisher. One thread at a time, which may be another than the publisher's.
 ///
 /// A publisher whose reports are not polled is refused with [`crate::Refusal::ReportsFull`] when its slots are used
@@ -37,6 +63,7 @@ pub struct Reports {
     pub(crate) sleeper: Sleeper,
     /// Wakes a publisher that waits for slots.
     pub(crate) slots_waker: Waker,
+    pub(crate) polled_by: Arc<PolledBy>,
     /// The lane that the next poll begins with, so that no shard's reports wait for another's.
     pub(crate) first: usize,
 }
@@ -61,6 +88,7 @@ impl Reports {
         }
         self.first = (self.first + 1) % count.max(1);
         if polled > 0 {
+            self.polled_by.this_thread();
             self.slots_waker.notify();
         }
         polled

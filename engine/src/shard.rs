@@ -18,7 +18,7 @@ use ringwire_core::{Charge, Core, EndpointId, Frame, Now, Outlet, PublisherId};
 use ringwire_shards::clock::Clock;
 use ringwire_shards::credit::Amount;
 use ringwire_shards::host::{Duty, Turn};
-use ringwire_shards::idle::{Idle, IdleAction, IdleStrategy};
+use ringwire_shards::idle::{Idle, IdleAction, IdleStrategy, nap};
 use ringwire_shards::ring::FrameReader;
 use ringwire_shards::wake::Sleeper;
 
@@ -386,6 +386,17 @@ impl Shard {
         is_idle
     }
 
+    /// Does nothing for as long as the idle strategy says after a turn that did or did not find work, and at most for
+    /// `max`.
+    pub(crate) fn rest(&mut self, worked: bool, max: Option<Duration>) {
+        match self.idle.decide(self.turn_ns, worked) {
+            IdleAction::Spin => {}
+            IdleAction::Park => self.park(max),
+            // What is due meanwhile is due that much later: naps are short beside every limit.
+            IdleAction::Nap(duration) => nap(max.map_or(duration, |max| duration.min(max))),
+        }
+    }
+
     /// Takes back what [`Shard::arm`] asked.
     pub(crate) fn disarm(&mut self) {
         self.sleeper.disarm();
@@ -397,12 +408,13 @@ impl Shard {
         std::os::fd::AsFd::as_fd(self.connections.poller())
     }
 
-    fn park(&mut self) {
+    fn park(&mut self, max: Option<Duration>) {
         if !self.arm() {
             return;
         }
         let now_ns = self.now().mono_ns;
-        let timeout = self.deadline_ns().map(|at_ns| Duration::from_nanos(at_ns.saturating_sub(now_ns)));
+        let due = self.deadline_ns().map(|at_ns| Duration::from_nanos(at_ns.saturating_sub(now_ns)));
+        let timeout = due.into_iter().chain(max).min();
         if timeout != Some(Duration::ZERO) {
             self.connections.wait(timeout);
         }
@@ -510,8 +522,8 @@ impl Duty for Shard {
     fn turn(&mut self) -> Turn {
         self.guarded(|shard| {
             let worked = shard.work();
-            if !shard.is_finished() && shard.idle.decide(shard.turn_ns, worked) == IdleAction::Park {
-                shard.park();
+            if !shard.is_finished() {
+                shard.rest(worked, None);
             }
             worked
         });

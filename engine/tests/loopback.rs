@@ -79,7 +79,8 @@ fn publish_all(publisher: &mut Publisher, channel: &ringwire::Channel, count: u6
 }
 
 fn configs() -> Vec<(String, Config)> {
-    let idles = [IdleStrategy::BusySpin, IdleStrategy::default(), IdleStrategy::Park];
+    let moderate = IdleStrategy::Moderate { nap: Duration::from_micros(100) };
+    let idles = [IdleStrategy::BusySpin, IdleStrategy::default(), IdleStrategy::Park, moderate];
     let hosts = [HostKind::Glommio, HostKind::Thread];
     let pairs = hosts.iter().flat_map(|host| idles.iter().map(move |idle| (host, idle)));
     pairs
@@ -209,6 +210,9 @@ fn credit_and_report_slots_bound_what_is_outstanding(config: Config) {
     }
     until("ten outcomes", || engine.status()[0].counters.delivered == 10);
     assert_eq!(publisher.publish(&channel, b"x"), Err(Refusal::ReportsFull));
+    let begin = Instant::now();
+    assert_eq!(publisher.wait_writable(&channel, 1, PATIENCE), Ok(false), "nobody else polls");
+    assert!(begin.elapsed() < PATIENCE, "it waited for itself");
     assert_eq!(reports.poll(1, |_| ()), 1);
     assert_eq!(publisher.publish(&channel, b"x"), Ok(10));
 }

@@ -15,6 +15,13 @@
 //! Two atomics make the limit. They are read one after the other, so a reload may see a newer limit of
 //! messages than of bytes. Each alone is a limit that was true and never goes down: the mixture refuses
 //! perhaps too much, and allows never too much.
+//!
+//! # Waiting for credit
+//!
+//! Who waits says for what ([`Account::want`]): for half of the capacity, so that a publisher that is faster than the
+//! server is woken for thousands of messages and not for each. [`Grantor::suffices`] tells the shard whether that is
+//! there. It is the sleeper's dance of [`crate::wake`], with a number beside the flag: `want`, arm, look once more;
+//! publish, fence, `suffices`. An old want that a grantor still sees is a lower one, and rings too early at worst.
 
 use crossbeam::utils::CachePadded;
 
@@ -52,12 +59,20 @@ impl Amount {
     }
 }
 
+/// A waiting publisher is woken when this part of its credit is free: a half keeps the server busy with the other one
+/// meanwhile.
+const WANTED_SHARE: u64 = 2;
+
 /// What the grantor publishes. Each part only grows, and equals the grantor's `returned` plus the capacity
 /// as of its last `publish`.
 #[derive(Debug)]
 struct Limit {
     messages: AtomicU64,
     bytes: AtomicU64,
+    /// What must have been returned before a waiting publisher is woken. The account writes it before it waits: so
+    /// seldom that the line stays the grantor's.
+    wanted_messages: AtomicU64,
+    wanted_bytes: AtomicU64,
 }
 
 impl Limit {
@@ -77,6 +92,8 @@ pub fn credit(capacity: Amount) -> (Account, Grantor) {
     let shared = Arc::new(CachePadded::new(Limit {
         messages: AtomicU64::new(capacity.messages),
         bytes: AtomicU64::new(capacity.bytes),
+        wanted_messages: AtomicU64::new(0),
+        wanted_bytes: AtomicU64::new(0),
     }));
     let none = Amount::default();
     (
@@ -136,11 +153,36 @@ impl Account {
         true
     }
 
+    /// [`try_take`](Self::try_take) for an account that counts only messages.
+    #[inline]
+    #[must_use]
+    pub fn try_take_messages(&mut self, messages: u64) -> bool {
+        let wanted = self.taken.messages + messages;
+        if wanted > self.limit.messages && !self.fits_reloaded(Amount { messages: wanted, bytes: 0 }) {
+            return false;
+        }
+        self.taken.messages = wanted;
+        true
+    }
+
     /// Undoes the last [`try_take`](Self::try_take) or [`take`](Self::take), for what did not come about: the grantor
     /// has never heard of it.
     #[inline]
     pub fn untake(&mut self, amount: Amount) {
         self.taken = self.taken.minus(amount);
+    }
+
+    /// Says that a publisher is about to wait until `amount` fits, and half of the capacity: before it arms its
+    /// sleeper and looks once more.
+    pub fn want(&self, amount: Amount) {
+        let wanted = |taken: u64, amount: u64, capacity: u64| {
+            (taken + amount.max(capacity / WANTED_SHARE).min(capacity)).saturating_sub(capacity)
+        };
+        let messages = wanted(self.taken.messages, amount.messages, self.capacity.messages);
+        let bytes = wanted(self.taken.bytes, amount.bytes, self.capacity.bytes);
+        // Relaxed: the sleeper's fence stands between these and the last look.
+        self.shared.wanted_messages.store(messages, Ordering::Relaxed);
+        self.shared.wanted_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// All that was ever taken.
@@ -202,6 +244,15 @@ impl Grantor {
         }
         self.published = self.returned;
         true
+    }
+
+    /// Whether all that a waiting publisher asked for has been published; true where nobody ever waited. To be asked
+    /// after [`publish`](Self::publish) and a fence.
+    #[inline]
+    #[must_use]
+    pub fn suffices(&self) -> bool {
+        self.published.messages >= self.shared.wanted_messages.load(Ordering::Relaxed)
+            && self.published.bytes >= self.shared.wanted_bytes.load(Ordering::Relaxed)
     }
 
     /// All that was ever given back, published or not.

@@ -213,22 +213,27 @@ fn one_fence_serves_a_batch_for_two_sleepers() {
     });
 }
 
-/// A publisher that waits for credit sleeps on the shard's `publish`.
+/// A publisher that waits for half of its credit sleeps on the shard's `publish`, which rings for the half alone.
 #[test]
 fn a_publisher_that_waits_for_credit_is_woken() {
     explore(|| {
         let one = Amount { messages: 1, bytes: 8 };
-        let (mut account, mut grantor) = credit(one);
+        let (mut account, mut grantor) = credit(one.plus(one).plus(one).plus(one));
         let (mut sleeper, waker) = sleeper(Fence::Full).unwrap();
-        account.take(one);
+        (0..4).for_each(|_| account.take(one));
         let shard = thread::spawn(move || {
-            grantor.give_back(one);
-            if grantor.publish() {
-                waker.notify();
+            for _ in 0..2 {
+                grantor.give_back(one);
+                assert!(grantor.publish());
+                publication_fence();
+                if grantor.suffices() {
+                    waker.notify_fenced();
+                }
             }
         });
         while !account.fits(one) {
             sleeper.drain();
+            account.want(one);
             sleeper.arm();
             if account.fits(one) {
                 sleeper.disarm();
@@ -238,7 +243,7 @@ fn a_publisher_that_waits_for_credit_is_woken() {
         }
         account.take(one);
         shard.join().unwrap();
-        assert_eq!(account.outstanding(), one);
+        assert_eq!(account.outstanding(), one.plus(one).plus(one));
     });
 }
 

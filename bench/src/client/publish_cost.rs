@@ -1,6 +1,7 @@
 //! What one `publish` costs its caller: the engine's, a bare rtrb ring's, and the empty region that both include.
 //!
-//! Written in tenths of a nanosecond: the cost is a few dozen nanoseconds, and a whole one would round it away.
+//! Written in tenths of a nanosecond: the cost is a few dozen nanoseconds, and a whole one would round it away. For the
+//! same reason readings are spread over the counter's own step ([`Tsc::spread`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,8 +55,13 @@ pub(super) fn run(args: &ClientArgs) -> Result<Told, RigError> {
             return Err(args.failed(format_args!("`{name}` is none of: ringwire, bare ring, empty region")));
         }
     };
+    pace.tsc.spread(&mut pace.tenths);
+    let counter = format!(
+        "readings spread evenly over the counter's step of {:.1} ns",
+        pace.tsc.step_tenths() as f64 / 10.0
+    );
     let flat_out = format!("flat out, mean of a batch of {BATCH}: {mean_ns:.1} ns");
-    let told = pace.meter.told(args, &["spins for the due time", settings, &flat_out], refused);
+    let told = pace.meter.told(args, &["spins for the due time", &counter, settings, &flat_out], refused);
     let out = args.out.as_ref().ok_or_else(|| args.failed("--out is missing"))?;
     write_u64s(out, &pace.tenths)?;
     write_u64s(&late_path(out), &pace.late)?;

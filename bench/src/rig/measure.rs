@@ -11,13 +11,13 @@ use hdrhistogram::Histogram;
 use super::RigError;
 use super::plan::{CasePlan, Entrant, Plan, Scenario, thousands};
 use super::progress::Progress;
-use crate::allocations;
 use crate::child::{self, Finished};
 use crate::client::{FAILED, Mode, Told, late_path, read_u64s, write_u64s};
 use crate::contestants::BENCHMARK;
 use crate::load::{Load, payloads};
 use crate::machine::Cores;
 use crate::noise::{Counters, Noise, hiccups};
+use crate::probe::Probe;
 use crate::random::Random;
 use crate::results::{Case, Cell, Participant, Point, Quantiles, Results, Run, Timeline};
 use crate::server::Server;
@@ -34,11 +34,12 @@ const LATE_COST_MAX_NS: f64 = 100_000.0;
 /// is enough to see that.
 const HOLDS: f64 = 1.2;
 const PAUSE_S: f64 = 0.1;
-/// A run may take so many times its schedule, and this on top, before it is ended.
+/// A run may take so many times its schedule, and this on top, before it is ended: a machine that does much else
+/// keeps a program from its core for seconds.
 const PATIENCE_FACTOR: f64 = 4.0;
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// A subscriber starts, connects and subscribes to 10,000 channels in less.
-const READY: Duration = Duration::from_secs(20);
+const READY: Duration = Duration::from_secs(60);
 /// A slice of a time line is a millisecond, or longer where that makes more slices than this.
 const SLICES_MAX: usize = 1_000;
 /// Points of a percentile curve for each factor of ten in 1 / (1 - quantile).
@@ -62,6 +63,7 @@ pub(super) struct Measure<'a> {
     plan: &'a Plan,
     cores: &'a Cores,
     server: &'a Server,
+    probe: &'a Probe,
     folder: PathBuf,
     /// Payload and schedule files by what they hold.
     files: HashMap<String, PathBuf>,
@@ -85,7 +87,12 @@ impl Drop for Measure<'_> {
 }
 
 impl<'a> Measure<'a> {
-    pub(super) fn new(plan: &'a Plan, cores: &'a Cores, server: &'a Server) -> Result<Self, RigError> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        cores: &'a Cores,
+        server: &'a Server,
+        probe: &'a Probe,
+    ) -> Result<Self, RigError> {
         let folder = std::env::temp_dir().join(format!("ringwire-bench-{}", std::process::id()));
         fs::create_dir_all(&folder)
             .map_err(|error| RigError::system(&format!("making the folder {}", folder.display()), &error))?;
@@ -93,6 +100,7 @@ impl<'a> Measure<'a> {
             plan,
             cores,
             server,
+            probe,
             folder,
             files: HashMap::new(),
             random: Random::new(plan.seed),
@@ -122,8 +130,12 @@ impl<'a> Measure<'a> {
         for scenario in &plan.scenarios {
             if *scenario == Scenario::Allocations {
                 let url = format!("redis://{}", self.server.address);
-                results.facts.push(allocations::count(&url, &self.cores.client));
+                results.facts.push(self.probe.allocations(&url, &self.cores.client));
                 continue;
+            }
+            if *scenario == Scenario::Memory {
+                let url = format!("redis://{}", self.server.address);
+                results.facts.push(self.probe.memory(&url, &self.cores.all));
             }
             for case in plan.cases(*scenario, &results.cases, cores) {
                 let measured = self.case(&case, results, &mut progress)?;

@@ -25,9 +25,10 @@ pub(crate) use plan::thousands;
 use crate::client::{self, ClientArgs};
 use crate::load::Shape;
 use crate::machine::{self, Conditions, Cores};
+use crate::probe::Probe;
 use crate::results::{FORMAT, Results};
 use crate::server::{self, Server};
-use crate::{check, contestants, goals, report};
+use crate::{check, child, contestants, goals, report};
 use measure::Measure;
 use plan::Plan;
 
@@ -95,6 +96,9 @@ enum What {
     /// One run of one contestant: what the rig starts.
     #[command(hide = true)]
     Client(Box<ClientArgs>),
+    /// Becomes the program after `--`, confined to cores, which ends when its parent does.
+    #[command(hide = true)]
+    Tether(child::Tether),
     /// The embedded server as a process: what the rig starts where there is no redis-server.
     #[command(hide = true)]
     Server {
@@ -112,6 +116,7 @@ pub fn run(args: RigArgs) -> Result<(), RigError> {
     match &args.what {
         Some(What::Client(client)) => client::run(client),
         Some(What::Server { spin }) => server::serve(*spin),
+        Some(What::Tether(tether)) => child::tether(tether),
         Some(What::Check) => check::run(&own_words()?),
         None => measure(&args),
     }
@@ -136,6 +141,7 @@ fn measure(args: &RigArgs) -> Result<(), RigError> {
     // Before five minutes are spent: a folder that cannot be written is known now.
     std::fs::create_dir_all(&out)
         .map_err(|error| RigError::system(&format!("making the folder {}", out.display()), &error))?;
+    let probe = Probe::prepare(if plan.needs_probe() { Some(&cores.all) } else { None });
     let spins = cores.all.len() > 1;
     let mut conditions = Conditions { cores: cores.words(), seed: plan.seed, ..Conditions::read() };
     let server = Server::start(args.embedded, &own, &cores.server, spins)?;
@@ -149,7 +155,7 @@ fn measure(args: &RigArgs) -> Result<(), RigError> {
         notes: notes::notes(&plan, &cores),
         ..Results::default()
     };
-    let mut measure = Measure::new(&plan, &cores, &server)?;
+    let mut measure = Measure::new(&plan, &cores, &server, &probe)?;
     measure.run(&mut results)?;
     results.goals = goals::judge(&results);
     report::write(&out, &results, measure.histograms())?;

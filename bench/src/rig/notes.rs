@@ -1,6 +1,6 @@
 //! What a reader must know to judge the figures, in the words of every output.
 
-use super::plan::{Plan, thousands};
+use super::plan::{Plan, WINDOW, thousands};
 use crate::machine::Cores;
 use crate::noise::GAP_MIN_NS;
 
@@ -34,6 +34,14 @@ pub(super) fn notes(plan: &Plan, cores: &Cores) -> Vec<String> {
         "Where a contestant spins (ringwire and the floor, for latency) its CPU is the time that passed, and says \
          nothing about its work."
             .to_owned(),
+        "Every client has a configuration for latency and one for throughput, printed above. The latency goals are judged \
+         in the first, the CPU goals in the second. ringwire's second one (idle: moderate) sleeps a fixed time between \
+         turns: it costs up to that time each way, as its latency beside it shows."
+            .to_owned(),
+        format!(
+            "In the flood ringwire has its default credit outstanding, as an application has that does not ask for less; \
+             `ringwire, {WINDOW}` is the same with the others' window, where its shard parks between windows."
+        ),
     ];
     if plan.repetitions < 5 {
         notes

@@ -1,6 +1,7 @@
 //! What is run: scenarios become cases, cases have entrants, and each entrant runs once in every round.
 
 use clap::ValueEnum;
+use ringwire::config::DEFAULT_CREDIT_MESSAGES;
 
 use super::{RigArgs, RigError};
 use crate::client::{Mode, Tuning};
@@ -56,7 +57,7 @@ const WARMUP_MIN: u64 = 2_000;
 /// So many messages a second a flood is planned with; slow clients are given fewer once that is known.
 const FLOOD_RATE: f64 = 500_000.0;
 /// Outstanding commands in a flood: what `redis-benchmark -P` is usually given.
-const WINDOW: u32 = 100;
+pub(super) const WINDOW: u32 = 100;
 /// The same where a larger pipeline is compared.
 const WINDOW_LARGE: u32 = 1_000;
 /// Offered rates up to the knee.
@@ -180,6 +181,12 @@ impl Plan {
         })
     }
 
+    /// Whether the probe is to be run.
+    pub(super) fn needs_probe(&self) -> bool {
+        let by_probe = [Scenario::Allocations, Scenario::Memory];
+        self.wants(OURS) && self.scenarios.iter().any(|it| by_probe.contains(it))
+    }
+
     /// Whether a contestant was asked for.
     pub(super) fn wants(&self, name: &str) -> bool {
         self.clients.is_empty() || self.clients.iter().any(|it| it == name)
@@ -191,8 +198,8 @@ impl Plan {
             Scenario::Publish if cores > 1 => vec![self.publish()],
             Scenario::Publish | Scenario::Allocations => Vec::new(),
             Scenario::Ack => self.rates.iter().map(|rate| self.ack(*rate)).collect(),
-            Scenario::Flood if self.is_quick => vec![self.flood("flood", WINDOW, &[])],
-            Scenario::Flood => vec![self.flood("flood", WINDOW, &[]), self.flood_large()],
+            Scenario::Flood if self.is_quick => vec![self.flood_usual()],
+            Scenario::Flood => vec![self.flood_usual(), self.flood_large()],
             Scenario::Subscribe => {
                 vec![self.subscribe(Tuning::Latency), self.subscribe(Tuning::Throughput)]
             }
@@ -292,6 +299,19 @@ impl Plan {
         self.case(id, title, Mode::Flood, entrants)
     }
 
+    /// Everybody with the usual pipeline; ours with its own default instead, and with the usual one beside it.
+    fn flood_usual(&self) -> CasePlan {
+        let mut case = self.flood("flood", WINDOW, &[]);
+        if let Some(at) = case.entrants.iter().position(|it| it.client == OURS) {
+            let narrow = Entrant { label: format!("{OURS}, {WINDOW}"), ..case.entrants[at].clone() };
+            case.entrants[at].window = DEFAULT_CREDIT_MESSAGES;
+            case.entrants.insert(at + 1, narrow);
+        }
+        let default = thousands(u64::from(DEFAULT_CREDIT_MESSAGES));
+        case.title = format!("Flood, {WINDOW} outstanding; {OURS} also with its default credit of {default}");
+        case
+    }
+
     fn flood_large(&self) -> CasePlan {
         let case = self.flood("flood-large", WINDOW_LARGE, &[OURS, FLOOR, BENCHMARK, "redis-rs"]);
         CasePlan { rounds: case.rounds.min(WIDE_ROUNDS), ..case }
@@ -370,7 +390,8 @@ impl Plan {
 
     fn breadth(&self) -> CasePlan {
         let load = |channels| Load { channels, ..self.load(0, WIDE_SHARE) };
-        let entrants = self.parts(&[OURS; 6], &load(1));
+        let mut entrants = self.parts(&[OURS; 6], &load(1));
+        entrants.iter_mut().for_each(|it| it.window = DEFAULT_CREDIT_MESSAGES);
         let variants = [
             ("1 channel", 1, 1, 1),
             ("10,000 channels", 10_000, 1, 1),
@@ -398,10 +419,19 @@ impl Plan {
 
     fn decode(&self) -> CasePlan {
         let load = Load { messages: DECODED, warmup: 0, ..self.load(0, 1.0) };
-        let names =
-            ["ringwire replies", "redis-protocol replies", "ringwire messages", "redis-protocol messages"];
+        let mut entrants = Vec::new();
+        for what in ["replies", "messages"] {
+            let names = [OURS, "redis-protocol", "hiredis"].map(|name| format!("{name} {what}"));
+            let [ours, redis_protocol, hiredis] = &names;
+            entrants.extend(self.parts(&[ours, redis_protocol], &load));
+            entrants.extend(self.named(&["hiredis"]).into_iter().map(|it| Entrant {
+                label: hiredis.clone(),
+                client: hiredis.clone(),
+                ..self.entrant(it, load.clone())
+            }));
+        }
         let title = "RESP decoding: integer replies, and pushed messages of 128 B".to_owned();
-        self.case("decode", title, Mode::Decode, self.parts(&names, &load))
+        self.case("decode", title, Mode::Decode, entrants)
     }
 
     fn shards(&self) -> CasePlan {
@@ -412,7 +442,7 @@ impl Plan {
                 label: format!("{shards} shard{plural}"),
                 shards,
                 publishers: shards,
-                window: 16_384,
+                window: DEFAULT_CREDIT_MESSAGES,
                 ..entrant
             }
         };

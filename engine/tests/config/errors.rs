@@ -114,7 +114,7 @@ fn unknown_names() {
 
 #[test]
 fn values_that_cannot_be() {
-    let words = "expected busy-spin, spin-then-park or park";
+    let words = "expected busy-spin, spin-then-park, park or moderate";
     check_file("[engine]\nidle = 'nap'", &format!("a.toml:2: engine.idle = \"nap\": {words}"));
     check_file(
         "[engine]\nidle = 'prak'",

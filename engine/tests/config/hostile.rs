@@ -40,7 +40,7 @@ fn files_of_every_kind() {
     check(
         "bom-line",
         b"\xef\xbb\xbf[engine]\nidle = 'nap'\n",
-        ":2: engine.idle = \"nap\": expected busy-spin, spin-then-park or park",
+        ":2: engine.idle = \"nap\": expected busy-spin, spin-then-park, park or moderate",
     );
     check("nul", b"[engine]\nidle = \"\0\"", ":2:9: not TOML: ");
     check("nul-outside", b"\0\0\0\0", ":1:5: not TOML: ");

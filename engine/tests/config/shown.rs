@@ -24,6 +24,7 @@ cores = []
 host = \"auto\"
 idle = \"spin-then-park\"
 spin_us = 50
+nap_us = 100
 ring_bytes = 65536                   # default 4194304; a.toml:2
 subscriber_ring_bytes = 4194304
 credit_messages = 16384
@@ -58,6 +59,7 @@ fn what_is_shown_can_be_read_again() {
     check(Config::new());
     check(Config::new().cores([3, 1]).idle(IdleStrategy::BusySpin).host(HostKind::Thread));
     check(Config::new().idle(IdleStrategy::SpinThenPark { spin: Duration::from_micros(7) }).host_driven());
+    check(Config::new().idle(IdleStrategy::Moderate { nap: Duration::from_micros(250) }));
     let options = RedisOptions {
         username: Some("a \"quoted\" \\ \u{1f}\u{7f} ü".into()),
         password: Some("hunter2".into()),

@@ -99,6 +99,46 @@ fn what_exceeds_the_capacity_never_fits() {
     }
 }
 
+/// A publisher that waits is woken for half of its credit, for more where its message needs more, and never for more
+/// than there is.
+#[test]
+fn who_waits_is_woken_for_half_of_the_credit() {
+    // Capacity, the message that is waited for, messages and bytes that must come back first.
+    for (capacity, amount, messages, bytes) in [
+        ((8, 800), (1, 10), 4, 400),
+        ((8, 800), (1, 700), 4, 700),
+        ((8, 800), (1, 9_999), 4, 800),
+        ((1, 100), (1, 10), 1, 50),
+        ((8, 0), (1, 0), 4, 0),
+    ] {
+        let amount_of = |(messages, bytes)| Amount { messages, bytes };
+        let capacity = amount_of(capacity);
+        let (mut account, mut grantor) = credit(capacity);
+        assert!(grantor.suffices(), "nobody waits");
+        assert!(account.try_take(capacity));
+        account.want(amount_of(amount));
+        let enough = Amount { messages, bytes };
+        let short = [
+            Amount { messages: messages - 1, ..enough },
+            Amount { bytes: bytes.saturating_sub(1), ..enough },
+        ];
+        for short in short.into_iter().filter(|short| *short != enough) {
+            assert!(
+                !Grantor { published: short, ..grantor_like(&grantor) }.suffices(),
+                "{capacity:?}: {short:?}"
+            );
+        }
+        grantor.give_back(enough);
+        assert!(!grantor.suffices(), "{capacity:?}: not published");
+        grantor.publish();
+        assert!(grantor.suffices(), "{capacity:?}: {enough:?}");
+    }
+}
+
+fn grantor_like(grantor: &Grantor) -> Grantor {
+    Grantor { shared: grantor.shared.clone(), ..*grantor }
+}
+
 /// The reason for Acquire and Release: the shard gives the room in the ring back before the credit, so a
 /// publisher with credit always finds room.
 #[test]

@@ -1,22 +1,25 @@
-//! As fast as it goes: a shard's thread that parks, and publishers that wait for reports when the window is full.
+//! As fast as it goes: a shard's thread that naps, and publishers that wait for credit when it is used up.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ringwire::{Channel, Engine, IdleStrategy, Outcome, Publisher, Refusal, Reports, config, monotonic_ns};
 
-use super::{OPENING, channels, connect, not_ready};
+use super::{OPENING, channels, connect, idle_words, not_ready, throughput};
 use crate::client::pace::Patience;
 use crate::client::record::Meter;
 use crate::client::{ClientArgs, Records, Told};
 use crate::rig::RigError;
 
+/// With fewer outstanding there is nothing to do in a nap: the server answers them before it is over.
+const NAP_WINDOW_MIN: u32 = 1_000;
 /// How long a wait lasts before it looks at its limits again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 pub(in crate::client) fn run(args: &ClientArgs) -> Result<Told, RigError> {
     let window = args.window.max(1);
-    let settings = super::config(args)?.idle(IdleStrategy::Park).credit(window, config::DEFAULT_CREDIT_BYTES);
+    let idle = if window < NAP_WINDOW_MIN { IdleStrategy::Park } else { throughput(args) };
+    let settings = super::config(args)?.idle(idle).credit(window, config::DEFAULT_CREDIT_BYTES);
     let engine = Engine::start(settings).map_err(|error| args.failed(error))?;
     let channels = channels(args, &engine)?;
     let count = args.publishers.max(1);
@@ -55,8 +58,9 @@ pub(in crate::client) fn run(args: &ClientArgs) -> Result<Told, RigError> {
     let mut meter = Meter::begin();
     flood(args.messages)?;
     meter.touch(monotonic_ns());
-    let hosted = format!("{} shard(s) on {}, idle: park", args.shards.max(1), engine.hosted_by()[0]);
-    let publishers = format!("{count} publisher(s), credit of {window} messages, waiting for reports");
+    let hosted =
+        format!("{} shard(s) on {}, {}", args.shards.max(1), engine.hosted_by()[0], idle_words(idle));
+    let publishers = format!("{count} publisher(s), credit of {window} messages, waiting for it");
     Ok(meter.told(args, &[&hosted, &publishers], failed.load(Ordering::Relaxed)))
 }
 
@@ -85,7 +89,13 @@ fn publish(
         });
         answered += polled as u64;
         if polled == 0 {
-            reports.wait(LOOK_AGAIN);
+            if published < messages {
+                let channel = &channels[published as usize % channels.len()];
+                let waited = publisher.wait_writable(channel, records.len, LOOK_AGAIN);
+                waited.map_err(|refusal| args.failed(refusal))?;
+            } else {
+                reports.wait(LOOK_AGAIN);
+            }
             if !patience.holds(answered, monotonic_ns()) {
                 return Err(args.failed("no report for a minute"));
             }

@@ -7,7 +7,7 @@ pub(super) mod subscribe;
 
 use std::time::Duration;
 
-use ringwire::{Channel, Config, Engine, HostShard, Route};
+use ringwire::{Channel, Config, Engine, HostShard, IdleStrategy, Route};
 
 use super::pace::Patience;
 use super::{ClientArgs, PATIENCE_NS};
@@ -15,6 +15,19 @@ use crate::rig::RigError;
 
 /// Opening connections to a server that is there.
 const OPENING: Duration = Duration::from_nanos(PATIENCE_NS);
+
+/// How a shard waits where the least work is wanted.
+fn throughput(args: &ClientArgs) -> IdleStrategy {
+    IdleStrategy::Moderate { nap: Duration::from_micros(args.nap_us) }
+}
+
+/// How a shard waits, for the report.
+fn idle_words(idle: IdleStrategy) -> String {
+    match idle {
+        IdleStrategy::Moderate { nap } => format!("idle: {idle}, nap_us: {}", nap.as_micros()),
+        _ => format!("idle: {idle}"),
+    }
+}
 
 /// One endpoint that all channels lead to, or two that share them; and quiet ones as asked for.
 fn config(args: &ClientArgs) -> Result<Config, RigError> {

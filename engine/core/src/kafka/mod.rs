@@ -154,7 +154,9 @@ impl KafkaProducer {
     }
 
     /// Takes one message: into the open batch of its partition, or gives it its outcome at once.
-    #[inline]
+    ///
+    /// Out of line: the loop that takes messages serves Redis as well, and keeps its registers.
+    #[inline(never)]
     pub(crate) fn publish(&mut self, now: Now, departure: Departure<'_>, outlet: &mut impl Outlet) {
         let Departure { publisher, frame, leg, leg_index, topic } = departure;
         self.counters.accepted += 1;
@@ -297,6 +299,7 @@ impl KafkaProducer {
     }
 
     /// Does what is due for one connection, and for the endpoint as a whole. Answers whether there is more at once.
+    #[inline(never)]
     pub(crate) fn poll(
         &mut self,
         now: Now,
