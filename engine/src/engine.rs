@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::unbounded;
 use crossbeam::utils::CachePadded;
-use ringwire_core::channel::{LEGS_MAX, NAME_LEN_MAX, shard_of};
+use ringwire_core::channel::{NAME_LEN_MAX, shard_of};
 use ringwire_core::{Channel as CoreChannel, Core, Counters, EndpointId, EndpointSettings};
 use ringwire_shards::clock::monotonic_ns;
 use ringwire_shards::credit::{Amount, credit};
@@ -19,7 +19,7 @@ use ringwire_shards::slots::slot_ring;
 use ringwire_shards::wake::{Fence, sleeper};
 
 use crate::channel::{Channel, Opened};
-use crate::config::{Config, ConfigError, Endpoint, Location};
+use crate::config::{Config, ConfigError, Endpoint, Location, Server};
 use crate::connection::{Connections, SLEEPER_TOKEN};
 use crate::host_shard::HostShard;
 use crate::ports::{Leftover, PublisherPort, SubscriberPort};
@@ -94,7 +94,19 @@ pub enum OpenError {
     Closed,
     /// A shard failed; [`Engine::failure`] says why.
     Failed,
-    /// With several endpoints, a pattern needs the name of one.
+    /// A channel leads to a Kafka, and what would be its topic there is no legal name.
+    BadTopic {
+        /// The Kafka.
+        endpoint: String,
+        /// What would be the topic's name, or its beginning.
+        topic: String,
+    },
+    /// A subscription to what leads to a Kafka alone: consuming is not built yet.
+    NotHeard {
+        /// The Kafka.
+        endpoint: String,
+    },
+    /// With several Redis endpoints, a pattern needs the name of one.
     EndpointNeeded,
     /// There is no such endpoint.
     UnknownEndpoint(String),
@@ -110,6 +122,16 @@ impl fmt::Display for OpenError {
             }
             Self::Closed => f.write_str("the engine was shut down"),
             Self::Failed => f.write_str("a shard of the engine failed; see Engine::failure"),
+            Self::BadTopic { endpoint, topic } => write!(
+                f,
+                "`{topic}` cannot be a topic of the Kafka `{endpoint}`: it takes 1 to 249 letters, digits, ., _ and -; \
+                 give the channel's route a `topic`, or name the channel otherwise"
+            ),
+            Self::NotHeard { endpoint } => write!(
+                f,
+                "it leads to the Kafka `{endpoint}`, and subscribing there is not built yet: its route needs a Redis as \
+                 well, to be heard there"
+            ),
             Self::EndpointNeeded => {
                 f.write_str("with several endpoints a pattern needs the name of one: subscribe_pattern_at")
             }
@@ -161,8 +183,11 @@ impl Engine {
     pub(crate) fn start_with(config: Config, look_up: Arc<LookUp>) -> Result<Self, StartError> {
         config.checked()?;
         // Brokers may advertise themselves by name.
-        let needs_names =
-            config.endpoints.iter().any(|it| it.kafka.is_some() || matches!(it.location, Location::Name(..)));
+        let needs_names = |endpoint: &Endpoint| match &endpoint.server {
+            Server::Redis(redis) => matches!(redis.location, Location::Name(..)),
+            Server::Kafka(_) => true,
+        };
+        let needs_names = config.endpoints.iter().any(needs_names);
         let resolver =
             if needs_names { Some(resolver::start(look_up, config.thread_start.clone())?) } else { None };
         let mut prepared = Vec::new();
@@ -198,7 +223,7 @@ impl Engine {
             let config = &shared.config;
             let settings: Vec<_> =
                 config.endpoints.iter().map(|endpoint| settings(endpoint, config)).collect();
-            let locations = config.endpoints.iter().map(|endpoint| endpoint.location.clone()).collect();
+            let locations = config.endpoints.iter().map(location).collect();
             // Shards and processes must not come back in step.
             let seed = monotonic_ns() ^ ((index as u64) << 48) ^ (u64::from(std::process::id()) << 24);
             let parts = Parts {
@@ -256,7 +281,8 @@ impl Engine {
     /// Opens a channel: its legs are resolved by the routes, once. Opening it again gives the same channel.
     ///
     /// # Errors
-    /// [`OpenError`] if the name is empty or too long, or the engine was shut down.
+    /// [`OpenError`] if the name is empty or too long, if it leads to a Kafka that takes no topic of that name, or if
+    /// the engine was shut down.
     pub fn channel(&self, name: impl AsRef<[u8]>) -> Result<Channel, OpenError> {
         let name = name.as_ref();
         if name.is_empty() || name.len() > NAME_LEN_MAX {
@@ -268,7 +294,7 @@ impl Engine {
             return Ok(Channel { opened: opened.clone() });
         }
         let index = registry.channels.len() as u32;
-        let legs = self.shared.config.legs(name);
+        let legs = self.shared.config.legs(name)?;
         let shard = shard_of(name, self.shared.shards.len());
         let opened = Arc::new(Opened::new(self.shared.running_pass(), index, name, shard, legs.clone()));
         registry.channels.push(opened.clone());
@@ -305,17 +331,18 @@ impl Engine {
             registry.publishers += 1;
             registry.publishers - 1
         };
-        // A message's reports are all or nothing: there are slots for the legs of one at least.
-        let slots = config.credit_messages.max(LEGS_MAX as u32);
-        let capacity =
-            Amount { messages: u64::from(config.credit_messages), bytes: u64::from(config.credit_bytes) };
+        let slots = config.report_slots();
+        let capacity = |endpoint: &Endpoint| {
+            let (messages, bytes) = config.credit_of(endpoint);
+            Amount { messages: u64::from(messages), bytes: u64::from(bytes) }
+        };
         let mut lanes = Vec::new();
         let mut report_lanes = Vec::new();
         for shard in &self.shared.shards {
             let (writer, reader) =
                 frame_ring(config.ring_bytes).map_err(|error| OpenError::System(error.to_string()))?;
             let (credits, grantors): (Vec<_>, Vec<_>) =
-                config.endpoints.iter().map(|_| credit(capacity)).map(padded).unzip();
+                config.endpoints.iter().map(capacity).map(credit).map(padded).unzip();
             let leftover = Leftover::default();
             let dues = Dues { credits: credits.into(), slots: None };
             let mut lane = CachePadded::new(Lane { ring: writer, dues, shard: shard.clone() });
@@ -408,7 +435,7 @@ impl Engine {
     }
 
     fn endpoint_status(&self, index: usize, endpoint: &Endpoint) -> EndpointReport {
-        let mut report = EndpointReport::new(&endpoint.name, endpoint.address());
+        let mut report = EndpointReport::new(&endpoint.name, endpoint.kind(), endpoint.address());
         let now_ns = monotonic_ns();
         for shard in &self.shared.shards {
             shard.endpoints[index].add_to(&mut report, now_ns);
@@ -522,14 +549,23 @@ const DELIVERY_HEADS_MAX: usize = 1 << 20;
 
 /// The settings of an endpoint's connections: they let in what a subscriber's ring can take, a quarter of it.
 fn settings(endpoint: &Endpoint, config: &Config) -> EndpointSettings {
-    if let Some(kafka) = &endpoint.kafka {
-        return kafka.clone().into();
-    }
-    let mut settings = endpoint.settings.clone();
+    let redis = match &endpoint.server {
+        Server::Redis(redis) => redis,
+        Server::Kafka(kafka) => return kafka.settings().into(),
+    };
+    let mut settings = redis.settings.clone();
     let limits = &mut settings.limits;
     limits.bulk_len_max = limits.bulk_len_max.max(config.subscriber_ring_bytes / 4);
     limits.frame_len_max = limits.frame_len_max.max(limits.bulk_len_max + DELIVERY_HEADS_MAX);
     settings.into()
+}
+
+/// Where a Redis listens. A Kafka's brokers are told by the core.
+fn location(endpoint: &Endpoint) -> Location {
+    match &endpoint.server {
+        Server::Redis(redis) => redis.location.clone(),
+        Server::Kafka(_) => Location::default(),
+    }
 }
 
 /// Both on lines of their own.

@@ -57,13 +57,17 @@ mod subscriber;
 mod thread_start;
 
 pub use channel::Channel;
-pub use config::{Config, ConfigError, HostKind, IdleStrategy, RedisOptions, Route, Settings, WhenDown};
+pub use config::{
+    Config, ConfigError, EndpointKind, HostKind, IdleStrategy, KafkaOptions, RedisOptions, Route, Settings,
+    WhenDown,
+};
 pub use engine::{Engine, OpenError, ShutdownReport, StartError};
 pub use host_shard::{HostShard, Progress};
 pub use publisher::{Claim, Message, Publisher, Refusal};
 pub use reports::Reports;
 pub use ringwire_core::{
-    BreakerState, Counters, Delivery, EndpointState, Event, GapReason, Headers, LinkError, Outcome, Reason,
+    Acks, BackoffKind, BreakerState, Compression, Counters, CustomPartitioner, Delivery, EndpointState,
+    Event, GapReason, Headers, KafkaErrorCode, LinkError, Outcome, Partitioner, PartitionerInput, Reason,
     Report, glob_match,
 };
 pub use ringwire_shards::clock::monotonic_ns;

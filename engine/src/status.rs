@@ -14,6 +14,8 @@ use crossbeam::utils::CachePadded;
 use hdrhistogram::Histogram;
 use ringwire_core::{BreakerState, Counters, EndpointState, EndpointStatus, LaneStatus, LinkError};
 
+use crate::config::EndpointKind;
+
 use crate::latency::{LatencyCells, empty_histogram};
 
 /// One endpoint on one shard, as the shard last described it. The shard alone writes.
@@ -169,11 +171,13 @@ fn rank(state: EndpointState) -> u8 {
 pub struct EndpointReport {
     /// Its name in the configuration.
     pub name: String,
-    /// Where it is: the URL without user and password.
+    /// What it is.
+    pub kind: EndpointKind,
+    /// Where it is: the URL without user and password; of a Kafka, the brokers that were configured.
     pub address: String,
     /// The connections for publishing.
     pub publish: LaneReport,
-    /// The connections for subscriptions.
+    /// The connections for subscriptions; a Kafka has none.
     pub subscribe: LaneReport,
     /// The breaker of the connections for publishing: the worst of them.
     pub breaker: BreakerState,
@@ -184,9 +188,10 @@ pub struct EndpointReport {
 }
 
 impl EndpointReport {
-    pub(crate) fn new(name: &str, address: String) -> Self {
+    pub(crate) fn new(name: &str, kind: EndpointKind, address: String) -> Self {
         Self {
             name: name.to_owned(),
+            kind,
             address,
             publish: LaneReport::UNUSED,
             subscribe: LaneReport::UNUSED,

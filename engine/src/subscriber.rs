@@ -46,15 +46,16 @@ impl Subscriber {
         Self { shared, id, rings, sleeper, first: 0, open: HashMap::new() }
     }
 
-    /// Subscribes to one channel, where its route leads: at its first endpoint, or on the local bus.
+    /// Subscribes to one channel, where its route leads: at its first Redis, or on the local bus.
     ///
     /// It does not wait: [`crate::Event::Subscribed`] tells when it is in force.
     ///
     /// # Errors
-    /// [`OpenError`] if the name is empty or too long, or the engine was shut down.
+    /// [`OpenError`] if the name is empty or too long, if the channel leads to a Kafka alone, or if the engine was shut
+    /// down.
     pub fn subscribe(&mut self, channel: impl AsRef<[u8]>) -> Result<SubscriptionId, OpenError> {
         let channel = channel.as_ref();
-        let source = self.shared.config.source(channel);
+        let source = self.shared.config.source(channel)?;
         self.open(channel, false, source)
     }
 
@@ -67,25 +68,16 @@ impl Subscriber {
         endpoint: &str,
         channel: impl AsRef<[u8]>,
     ) -> Result<SubscriptionId, OpenError> {
-        self.open(channel.as_ref(), false, self.at(endpoint)?)
+        self.open(channel.as_ref(), false, self.shared.config.source_at(endpoint)?)
     }
 
-    fn at(&self, endpoint: &str) -> Result<Source, OpenError> {
-        let id = self.shared.config.endpoint(endpoint);
-        id.map(Source::Redis).ok_or_else(|| OpenError::UnknownEndpoint(endpoint.to_owned()))
-    }
-
-    /// Subscribes to all channels that match `pattern` by Redis' glob rules, at the engine's only endpoint, or on
-    /// the local bus if it has none. With several endpoints use [`Subscriber::subscribe_pattern_at`].
+    /// Subscribes to all channels that match `pattern` by Redis' glob rules, at the engine's only Redis, or on
+    /// the local bus if it has no endpoint. With several Redis use [`Subscriber::subscribe_pattern_at`].
     ///
     /// # Errors
-    /// As [`Subscriber::subscribe`]; also if there are several endpoints.
+    /// As [`Subscriber::subscribe`]; also if there are several Redis endpoints.
     pub fn subscribe_pattern(&mut self, pattern: impl AsRef<[u8]>) -> Result<SubscriptionId, OpenError> {
-        let source = match self.shared.config.endpoints.len() {
-            0 => Source::Bus,
-            1 => Source::Redis(ringwire_core::EndpointId(0)),
-            _ => return Err(OpenError::EndpointNeeded),
-        };
+        let source = self.shared.config.source_of_patterns()?;
         self.open(pattern.as_ref(), true, source)
     }
 
@@ -98,7 +90,7 @@ impl Subscriber {
         endpoint: &str,
         pattern: impl AsRef<[u8]>,
     ) -> Result<SubscriptionId, OpenError> {
-        self.open(pattern.as_ref(), true, self.at(endpoint)?)
+        self.open(pattern.as_ref(), true, self.shared.config.source_at(endpoint)?)
     }
 
     fn open(&mut self, name: &[u8], is_pattern: bool, source: Source) -> Result<SubscriptionId, OpenError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringwire::{EndpointReport, EndpointState, Health, LaneReport};
+use ringwire::{EndpointKind, EndpointReport, EndpointState, Health, LaneReport};
 use serde::Serialize;
 
 use crate::args::Status;
@@ -11,6 +11,9 @@ use crate::output::{Failure, Summary};
 use crate::running::Running;
 use crate::stop::Stop;
 use crate::table;
+
+/// What stands in a column that means nothing for an endpoint.
+const NONE: &str = "-";
 
 /// How the endpoints stand.
 #[derive(Debug, Default, Serialize)]
@@ -31,8 +34,9 @@ struct Endpoint {
     address: String,
     well: bool,
     publish: Lane,
-    subscribe: Lane,
-    breaker: &'static str,
+    /// A Kafka has neither.
+    subscribe: Option<Lane>,
+    breaker: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,11 +89,12 @@ fn try_run(plan: &Status, summary: &mut StatusSummary) -> Result<(), Failure> {
 impl Endpoint {
     fn new(report: EndpointReport) -> Self {
         let is_well = |lane: &LaneReport| lane.state == EndpointState::Connected && lane.last_error.is_none();
+        let is_redis = report.kind == EndpointKind::Redis;
         Self {
-            well: is_well(&report.publish) && is_well(&report.subscribe),
+            well: is_well(&report.publish) && (!is_redis || is_well(&report.subscribe)),
             publish: Lane::new(&report.publish),
-            subscribe: Lane::new(&report.subscribe),
-            breaker: report.breaker.name(),
+            subscribe: is_redis.then(|| Lane::new(&report.subscribe)),
+            breaker: is_redis.then(|| report.breaker.name()),
             name: report.name,
             address: report.address,
         }
@@ -97,7 +102,7 @@ impl Endpoint {
 
     /// What is wrong, each thing once.
     fn errors(&self) -> Vec<&str> {
-        let texts = [&self.publish, &self.subscribe].map(|lane| lane.error.as_ref());
+        let texts = [Some(&self.publish), self.subscribe.as_ref()].map(|lane| lane?.error.as_ref());
         let mut texts: Vec<&str> = texts.into_iter().flatten().map(|error| error.text.as_str()).collect();
         texts.dedup();
         texts
@@ -134,8 +139,9 @@ impl Summary for StatusSummary {
         }
         let titles = ["ENDPOINT", "ADDRESS", "PUBLISH", "SUBSCRIBE", "BREAKER"].map(str::to_owned);
         let cells = |it: &Endpoint| {
-            let breaker = it.breaker.to_owned();
-            [it.name.clone(), it.address.clone(), it.publish.cell(), it.subscribe.cell(), breaker]
+            let subscribe = it.subscribe.as_ref().map_or_else(|| NONE.to_owned(), Lane::cell);
+            let breaker = it.breaker.unwrap_or(NONE).to_owned();
+            [it.name.clone(), it.address.clone(), it.publish.cell(), subscribe, breaker]
         };
         let rows: Vec<_> = std::iter::once(titles).chain(self.endpoints.iter().map(cells)).collect();
         let mut lines = table::columns(&rows).into_iter();

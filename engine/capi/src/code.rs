@@ -78,7 +78,9 @@ pub(crate) fn of_open(error: &OpenError) -> Code {
     match error {
         OpenError::Closed => fail(CLOSED, format_args!("{error}")),
         OpenError::Failed => fail(FAILED, format_args!("a shard of the engine failed")),
-        OpenError::BadName { .. } => fail(INVALID, format_args!("{error}")),
+        OpenError::BadName { .. } | OpenError::BadTopic { .. } | OpenError::NotHeard { .. } => {
+            fail(INVALID, format_args!("{error}"))
+        }
         OpenError::EndpointNeeded => {
             fail(INVALID, format_args!("with several endpoints a pattern needs the name of one"))
         }

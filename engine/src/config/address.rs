@@ -9,11 +9,13 @@
 //!
 //! A setting's own name may have dots: what follows the endpoint's name is the setting.
 
+use super::endpoint::EndpointKind;
 use super::foreign;
 use super::kind::Setting;
 use super::layers::{Address, Given, Layer, PREFIX};
 use super::nearest::{nearest, suggestion};
-use super::settings::{ENDPOINT, ENGINE, ROUTE};
+use super::settings::{ENGINE, ROUTE, names_of};
+use super::url::kind_of;
 use super::value::Value;
 use super::{ConfigError, ENDPOINTS_MAX, is_endpoint_name};
 
@@ -35,6 +37,8 @@ pub(super) enum Target {
 pub(super) struct Declared {
     /// A route's is its number.
     pub(super) name: String,
+    /// A route has none of its own.
+    pub(super) kind: EndpointKind,
     /// That value's place in the order of layers.
     pub(super) rank: usize,
     pub(super) layer: Layer,
@@ -53,6 +57,7 @@ impl Places {
     pub(super) fn declare(&mut self, rank: usize, given: &Given) -> Result<(), ConfigError> {
         let declared = |name: &str| Declared {
             name: name.to_owned(),
+            kind: EndpointKind::Redis,
             rank,
             layer: given.layer,
             origin: given.origin.clone(),
@@ -76,6 +81,52 @@ impl Places {
                 Some(("ROUTE", number, _)) => self.add_route(number, declared(number)),
                 _ => Ok(()),
             },
+        }
+    }
+
+    /// Finds out what each endpoint is: the last url says it by its scheme, and without any `bootstrap.servers` makes
+    /// it a Kafka.
+    pub(super) fn decide_kinds(&mut self, by_layer: &[&Given]) {
+        let mut has_url = vec![false; self.endpoints.len()];
+        for given in by_layer {
+            let text = given.value.text().unwrap_or_default();
+            for (index, is_url) in self.servers_named_by(&given.address) {
+                if is_url {
+                    has_url[index] = true;
+                    self.endpoints[index].kind = kind_of(text);
+                } else if !has_url[index] {
+                    self.endpoints[index].kind = EndpointKind::Kafka;
+                }
+            }
+        }
+    }
+
+    /// The endpoints whose servers an address names, and whether it does so by url.
+    fn servers_named_by(&self, address: &Address) -> Vec<(usize, bool)> {
+        const NAMES: [(&str, bool); 2] = [("url", true), ("bootstrap.servers", false)];
+        let way = |is_name: &dyn Fn(&str) -> bool| {
+            NAMES.into_iter().find(|(name, _)| is_name(name)).map(|(_, is_url)| is_url)
+        };
+        let all = 0..self.endpoints.len();
+        match address {
+            Address::Path(path) => match path.as_slice() {
+                [section, endpoint, rest @ ..] if section == "endpoint" => {
+                    let way = way(&|name| rest.join(".") == name);
+                    self.endpoint(endpoint).zip(way).into_iter().collect()
+                }
+                _ => way(&|name| path.join(".") == name)
+                    .map(|way| (0, way))
+                    .filter(|_| all.len() == 1)
+                    .into_iter()
+                    .collect(),
+            },
+            Address::Variable(variable) => {
+                let Some(("ENDPOINT", endpoint, setting)) = levels(variable) else { return Vec::new() };
+                let Some(way) = way(&|name| normal(name) == setting) else { return Vec::new() };
+                all.filter(|index| normal(&self.endpoints[*index].name) == endpoint)
+                    .map(|it| (it, way))
+                    .collect()
+            }
         }
     }
 
@@ -135,20 +186,22 @@ impl Places {
             ["engine", rest @ ..] => {
                 let name = rest.join(".");
                 let found = index_of(ENGINE, &name).map(|index| Some(Target::Engine(index)));
-                found.ok_or_else(|| unknown(&key, ENGINE, "engine", &name, given.layer))
+                found.ok_or_else(|| unknown(&key, Section::Engine, &name, given.layer))
             }
             ["endpoint", _] | ["route", _] if is_table => Ok(None),
             ["endpoint", name] => wrong(&format!("expected a table, written [endpoint.{name}]")),
             ["endpoint", name, rest @ ..] => {
+                let Some(endpoint) = self.endpoint(name) else { return Ok(None) };
+                let kind = self.endpoints[endpoint].kind;
                 let name_of_setting = rest.join(".");
-                let index = index_of(ENDPOINT, &name_of_setting)
-                    .ok_or_else(|| unknown(&key, ENDPOINT, "endpoint.NAME", &name_of_setting, given.layer))?;
-                Ok(self.endpoint(name).map(|endpoint| Target::Endpoint(endpoint, index)))
+                let index = index_in(kind, &name_of_setting)
+                    .ok_or_else(|| unknown(&key, Section::Endpoint(kind), &name_of_setting, given.layer))?;
+                Ok(Some(Target::Endpoint(endpoint, index)))
             }
             ["route", number, rest @ ..] if number.parse::<usize>().is_ok() && !rest.is_empty() => {
                 let name = rest.join(".");
                 let index = index_of(ROUTE, &name)
-                    .ok_or_else(|| unknown(&key, ROUTE, "route", &name, given.layer))?;
+                    .ok_or_else(|| unknown(&key, Section::Route, &name, given.layer))?;
                 Ok(self.route(number).map(|route| Target::Route(route, index)))
             }
             // Told where the file's table of that name stands.
@@ -160,31 +213,45 @@ impl Places {
         }
     }
 
-    /// A setting of the one endpoint, without its name.
+    /// A setting of the one endpoint that has it, without its name.
     fn of_short_form(&self, key: &str) -> Result<Target, ConfigError> {
-        match (index_of(ENDPOINT, key), self.endpoints.len()) {
-            (Some(index), 1) => Ok(Target::Endpoint(0, index)),
-            (Some(_), count) => {
-                let expected = format!("expected endpoint.NAME.{key}: there are {count} endpoints");
-                Err(ConfigError::new(key, "", &expected))
-            }
-            (None, _) => {
-                if let Some(hint) = foreign::hint(key) {
-                    return Err(ConfigError::new(key, "", &format!("no such setting; {hint}")));
-                }
-                let engine: Vec<String> =
-                    ENGINE.iter().map(|setting| format!("engine.{}", setting.name)).collect();
-                let name = key.rsplit('.').next().unwrap_or(key);
-                let in_engine = engine.iter().find(|path| path[SECTIONS[0].len() + 1..] == *name);
-                let known = ENDPOINT.iter().map(|setting| setting.name).chain(SECTIONS);
-                let known = known.chain(engine.iter().map(String::as_str));
-                let hint = match in_engine {
-                    Some(path) => format!("; did you mean `{path}`?"),
-                    None => suggestion(key, known),
-                };
-                Err(ConfigError::new(key, "", &format!("no such setting{hint}")))
-            }
+        let wrong = |expected: String| Err(ConfigError::new(key, "", &expected));
+        let having = |(endpoint, it): (usize, &Declared)| {
+            index_in(it.kind, key).map(|index| Target::Endpoint(endpoint, index))
+        };
+        let having: Vec<Target> = self.endpoints.iter().enumerate().filter_map(having).collect();
+        if let [target] = having.as_slice() {
+            return Ok(*target);
         }
+        let owner = KINDS.into_iter().find(|kind| index_in(*kind, key).is_some());
+        match (having.len(), owner) {
+            (0, Some(_)) if self.endpoints.is_empty() => {
+                wrong(format!("expected endpoint.NAME.{key}: there are 0 endpoints"))
+            }
+            (0, Some(kind)) => wrong(format!("it is a setting of a {kind}, and no endpoint is one")),
+            (0, None) => wrong(format!("no such setting{}", self.short_form_hint(key))),
+            (count, _) => wrong(format!("expected endpoint.NAME.{key}: there are {count} endpoints")),
+        }
+    }
+
+    /// What may have been meant by a short form that means nothing.
+    fn short_form_hint(&self, key: &str) -> String {
+        // First by the kinds that there are.
+        let is_there = |kind: &EndpointKind| self.endpoints.iter().any(|it| it.kind == *kind);
+        let (there, others): (Vec<_>, Vec<_>) = KINDS.into_iter().partition(is_there);
+        let mut kinds = there.iter().chain(&others);
+        if let Some(hint) = kinds.find_map(|kind| foreign::hint(*kind, key)) {
+            return format!("; {hint}");
+        }
+        let engine: Vec<String> = ENGINE.iter().map(|setting| format!("engine.{}", setting.name)).collect();
+        let name = key.rsplit('.').next().unwrap_or(key);
+        if let Some(path) = engine.iter().find(|path| path[SECTIONS[0].len() + 1..] == *name) {
+            return format!("; did you mean `{path}`?");
+        }
+        let of_endpoints = if there.is_empty() { others } else { there };
+        let known: Vec<&str> = of_endpoints.into_iter().flat_map(names_of).collect();
+        let known = known.into_iter().chain(SECTIONS);
+        suggestion(key, known.chain(engine.iter().map(String::as_str)))
     }
 
     fn of_variable(&self, variable: &str) -> Result<Option<Target>, ConfigError> {
@@ -206,7 +273,10 @@ impl Places {
                         format!("means both endpoints, `{first}` and `{second}`; rename one of them");
                     return Err(ConfigError::new(&full, "", &expected));
                 }
-                let index = index_of_normal(ENDPOINT, name).ok_or_else(|| unknown(foreign::hint(name)))?;
+                let kind = self.endpoints[first].kind;
+                let index = names_of(kind).iter().position(|setting| normal(setting) == name);
+                let index = index
+                    .ok_or_else(|| unknown(foreign::hint(kind, name).or_else(|| misplaced(kind, name))))?;
                 Some(Target::Endpoint(first, index))
             }
             Some(("ROUTE", number, name)) if number.parse::<usize>().is_ok() => {
@@ -240,9 +310,9 @@ impl Places {
         let route =
             levels(given).filter(|(section, ..)| *section == "ROUTE").map_or("0", |(_, number, _)| number);
         all.extend(ROUTE.iter().map(|setting| variable(&["route", route, setting.name])));
-        let names = self.endpoints.iter().map(|endpoint| endpoint.name.as_str());
-        for name in names.chain(["main"]) {
-            all.extend(ENDPOINT.iter().map(|setting| variable(&["endpoint", name, setting.name])));
+        let names = self.endpoints.iter().map(|endpoint| (endpoint.name.as_str(), endpoint.kind));
+        for (name, kind) in names.chain([("main", EndpointKind::Redis)]) {
+            all.extend(names_of(kind).into_iter().map(|setting| variable(&["endpoint", name, setting])));
         }
         all
     }
@@ -290,16 +360,54 @@ fn is_list_item(path: &[String]) -> bool {
     path.len() == 2 && path[1].parse::<usize>().is_ok()
 }
 
-fn unknown<T>(key: &str, table: &[Setting<T>], section: &str, name: &str, layer: Layer) -> ConfigError {
-    let names = table.iter().map(|setting| setting.name);
-    let elsewhere = [
-        ("[engine]", index_of(ENGINE, name)),
-        ("[endpoint.NAME]", index_of(ENDPOINT, name)),
-        ("[[route]]", index_of(ROUTE, name)),
-    ];
-    let elsewhere = elsewhere.into_iter().find_map(|(place, index)| index.map(|_| place));
-    let foreign = if section.starts_with("endpoint") { foreign::hint(name) } else { None };
-    let hint = match (foreign, elsewhere, nearest(name, names)) {
+const KINDS: [EndpointKind; 2] = [EndpointKind::Redis, EndpointKind::Kafka];
+
+fn index_in(kind: EndpointKind, name: &str) -> Option<usize> {
+    names_of(kind).iter().position(|setting| *setting == name)
+}
+
+/// For a setting that the other kind of endpoint has; `name` may be written as a variable writes it.
+fn misplaced(kind: EndpointKind, name: &str) -> Option<String> {
+    let other = kind.other();
+    let has = names_of(other).iter().any(|setting| *setting == name || normal(setting) == name);
+    has.then(|| format!("a {other} has it, and this endpoint is a {kind}"))
+}
+
+/// Where a setting was looked for.
+#[derive(Clone, Copy)]
+enum Section {
+    Engine,
+    Endpoint(EndpointKind),
+    Route,
+}
+
+impl Section {
+    fn names(self) -> Vec<&'static str> {
+        match self {
+            Self::Engine => ENGINE.iter().map(|setting| setting.name).collect(),
+            Self::Endpoint(kind) => names_of(kind),
+            Self::Route => ROUTE.iter().map(|setting| setting.name).collect(),
+        }
+    }
+}
+
+/// The section that has a setting of this name.
+fn section_of(name: &str) -> Option<&'static str> {
+    if index_of(ENGINE, name).is_some() {
+        Some("[engine]")
+    } else if KINDS.into_iter().any(|kind| index_in(kind, name).is_some()) {
+        Some("[endpoint.NAME]")
+    } else {
+        index_of(ROUTE, name).map(|_| "[[route]]")
+    }
+}
+
+fn unknown(key: &str, section: Section, name: &str, layer: Layer) -> ConfigError {
+    let elsewhere = match section {
+        Section::Endpoint(kind) => foreign::hint(kind, name).or_else(|| misplaced(kind, name)),
+        Section::Engine | Section::Route => None,
+    };
+    let hint = match (elsewhere, section_of(name), nearest(name, section.names())) {
         (Some(hint), ..) => format!("; {hint}"),
         (None, _, Some(nearest)) if layer == Layer::Set => {
             let path = key.strip_suffix(name).unwrap_or_default();
@@ -313,14 +421,11 @@ fn unknown<T>(key: &str, table: &[Setting<T>], section: &str, name: &str, layer:
 }
 
 fn unknown_section(name: &str, is_table: bool) -> ConfigError {
-    let place = if index_of(ENGINE, name).is_some() {
-        "; it belongs to [engine]".to_owned()
-    } else if index_of(ENDPOINT, name).is_some() || foreign::hint(name).is_some() {
-        "; it belongs to [endpoint.NAME]".to_owned()
-    } else if index_of(ROUTE, name).is_some() {
-        "; it belongs to [[route]]".to_owned()
-    } else {
-        suggestion(name, SECTIONS)
+    let is_foreign = KINDS.into_iter().any(|kind| foreign::hint(kind, name).is_some());
+    let place = match section_of(name) {
+        Some(place) => format!("; it belongs to {place}"),
+        None if is_foreign => "; it belongs to [endpoint.NAME]".to_owned(),
+        None => suggestion(name, SECTIONS),
     };
     let what = if is_table { "no such section" } else { "no such setting" };
     let place =

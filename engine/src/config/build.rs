@@ -6,17 +6,23 @@
 //! ```
 
 use super::address::{Declared, Places, Target};
+use super::endpoint::{Endpoint, EndpointKind, Server};
+use super::kafka::Kafka;
+use super::kafka_table::KAFKA;
 use super::kind::Setting;
 use super::layers::{Given, Layer};
 use super::nearest::suggestion;
-use super::redis::{Endpoint, RedisOptions};
-use super::settings::{ENDPOINT, ENGINE, ROUTE};
-use super::url::{RedisUrl, masked};
+use super::redis::{Redis, RedisOptions};
+use super::settings::{ENGINE, REDIS, ROUTE, names_of};
+use super::url::{AnyUrl, masked};
 use super::value::Value;
 use super::{Config, ConfigError, Route};
 
 /// Whoever has so many problems has one: the wrong file.
 const PROBLEMS_MAX: usize = 100;
+
+/// What a Kafka's url says.
+const BOOTSTRAP: &str = "bootstrap.servers";
 
 /// What is wrong: at least one thing.
 pub(super) struct Problems {
@@ -51,6 +57,7 @@ pub(super) fn build(given: &[Given]) -> Result<Config, Problems> {
             break;
         }
     }
+    places.decide_kinds(&by_layer);
     for (rank, given) in by_layer.into_iter().enumerate() {
         if build.problems.len() >= PROBLEMS_MAX {
             break;
@@ -107,26 +114,62 @@ impl<'a> Build<'a> {
     }
 
     fn endpoint(&mut self, index: usize, places: &Places) {
-        let Declared { name, rank, .. } = &places.endpoints[index];
-        let mut endpoint = Endpoint::draft(name, RedisOptions::default());
+        let Declared { name, kind, .. } = &places.endpoints[index];
         let before = self.problems.len();
         let url = self.url(index, places);
-        for (number, setting) in ENDPOINT.iter().enumerate() {
+        let server = match kind {
+            EndpointKind::Redis => {
+                let mut redis = Redis::draft(RedisOptions::default());
+                let (given, location, parts) = match url {
+                    Some((given, AnyUrl::Redis(url))) => (Some(given), Some(url.location), url.settings),
+                    _ => (None, None, Vec::new()),
+                };
+                self.settings(&mut redis, REDIS, index, places, given.map(|given| (given, parts)));
+                redis.location = location.unwrap_or_default();
+                Server::Redis(redis.finished())
+            }
+            EndpointKind::Kafka => {
+                let mut kafka = Kafka::default();
+                let url = match url {
+                    Some((given, AnyUrl::Kafka(list))) => Some((given, vec![(BOOTSTRAP, list)])),
+                    _ => None,
+                };
+                self.settings(&mut kafka, KAFKA, index, places, url);
+                self.level(&mut kafka, name, places.endpoints[index].rank);
+                Server::Kafka(kafka)
+            }
+        };
+        if self.problems.len() == before {
+            self.config.endpoints.push(Endpoint { name: name.clone(), server });
+        }
+    }
+
+    /// What was given for each setting of an endpoint, the parts of its url included.
+    fn settings<T>(
+        &mut self,
+        kept_in: &mut T,
+        table: &[Setting<T>],
+        index: usize,
+        places: &Places,
+        url: Option<(&'a Given, Vec<(&'static str, String)>)>,
+    ) {
+        let Declared { name, rank, .. } = &places.endpoints[index];
+        for (number, setting) in table.iter().enumerate() {
             let key = format!("endpoint.{name}.{}", setting.name);
             let target = Target::Endpoint(index, number);
             // The url's part counts for less than a value of its own in the same layer, and for more than in an
             // earlier one.
-            let part = url.as_ref().and_then(|(given, url)| {
-                let part = url.settings.iter().rfind(|(name, _)| *name == setting.name)?;
+            let part = url.as_ref().and_then(|(given, parts)| {
+                let part = parts.iter().rfind(|(name, _)| *name == setting.name)?;
                 Some((*given, part))
             });
             let Some((url_given, (_, text))) = part else {
-                self.put(&mut endpoint, setting, &key, target);
+                self.put(kept_in, setting, &key, target);
                 continue;
             };
-            self.put_if(&mut endpoint, setting, &key, target, |given| given.layer < url_given.layer);
+            self.put_if(kept_in, setting, &key, target, |given| given.layer < url_given.layer);
             let origin = format!("{} (the url)", url_given.origin);
-            match setting.put(&mut endpoint, &Value::Plain(text.clone())) {
+            match setting.put(kept_in, &Value::Plain(text.clone())) {
                 Ok(()) => {
                     self.config.origins.insert(key.clone(), origin);
                 }
@@ -137,29 +180,42 @@ impl<'a> Build<'a> {
                     self.problems.push((*rank, error.from(&url_given.origin)));
                 }
             }
-            self.put_if(&mut endpoint, setting, &key, target, |given| given.layer >= url_given.layer);
+            self.put_if(kept_in, setting, &key, target, |given| given.layer >= url_given.layer);
         }
-        if let Some((_, url)) = url {
-            endpoint.location = url.location;
-        }
-        if self.problems.len() == before {
-            self.config.endpoints.push(endpoint.finished());
+    }
+
+    /// `compression.level` means something only beside `compression.type`.
+    fn level(&mut self, kafka: &mut Kafka, name: &str, rank: usize) {
+        if let Err((found, expected)) = kafka.apply_level() {
+            let key = format!("endpoint.{name}.compression.level");
+            let error = ConfigError::new(&key, &found, expected);
+            let origin = self.config.origins.get(&key).cloned().unwrap_or_default();
+            self.problems.push((rank, error.from(&origin)));
         }
     }
 
     /// The url that counts, once all that were given are read.
-    fn url(&mut self, index: usize, places: &Places) -> Option<(&'a Given, RedisUrl)> {
-        let Declared { name, rank, layer, origin } = &places.endpoints[index];
+    fn url(&mut self, index: usize, places: &Places) -> Option<(&'a Given, AnyUrl)> {
+        let Declared { name, kind, rank, layer, origin } = &places.endpoints[index];
         let key = format!("endpoint.{name}.url");
-        let position = ENDPOINT.iter().position(|setting| setting.name == "url")?;
+        let target = |name| {
+            let position = names_of(*kind).iter().position(|it| *it == name);
+            position.map(|position| Target::Endpoint(index, position))
+        };
+        let (url_target, list_target) = (target("url"), target(BOOTSTRAP));
+        let is_given = |target: Option<Target>| self.aimed.iter().any(|aimed| Some(aimed.target) == target);
         let mut last = None;
         let mut problems = Vec::new();
-        let target = Target::Endpoint(index, position);
-        let mut is_given = false;
-        for aimed in self.aimed.iter().filter(|aimed| aimed.target == target) {
-            is_given = true;
+        if !is_given(url_target) && !is_given(list_target) {
+            // A name that only a variable or --set has may be another one misspelt.
+            let others = places.endpoints.iter().map(|it| it.name.as_str()).filter(|it| it != name);
+            let hint = if *layer == Layer::File { String::new() } else { suggestion(name, others) };
+            let expected = format!("missing; expected redis://, unix:// or kafka://{hint}");
+            problems.push((*rank, ConfigError::new(&key, "", &expected).from(origin)));
+        }
+        for aimed in self.aimed.iter().filter(|aimed| Some(aimed.target) == url_target) {
             let parsed = match aimed.given.value.text() {
-                Some(text) => RedisUrl::parse(text).map_err(|what| (masked(text), what)),
+                Some(text) => AnyUrl::parse(text).map_err(|what| (masked(text), what)),
                 None => Err((aimed.given.value.shown(), "expected a url in quotes".to_owned())),
             };
             match parsed {
@@ -172,13 +228,6 @@ impl<'a> Build<'a> {
                     problems.push((aimed.rank, error.from(&aimed.given.origin)));
                 }
             }
-        }
-        if !is_given {
-            // A name that only a variable or --set has may be another one misspelt.
-            let others = places.endpoints.iter().map(|it| it.name.as_str()).filter(|it| it != name);
-            let hint = if *layer == Layer::File { String::new() } else { suggestion(name, others) };
-            let error = ConfigError::new(&key, "", &format!("missing; expected redis:// or unix://{hint}"));
-            problems.push((*rank, error.from(origin)));
         }
         self.problems.extend(problems);
         last

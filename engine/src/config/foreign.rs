@@ -1,6 +1,10 @@
-//! What users of other Redis clients write: names that mean one of our settings, and names of what there is not.
+//! What users of other clients write: names that mean one of our settings, and names of what there is not. The table of
+//! Redis clients is here.
 //!
 //! In a URL's query those that mean a setting are taken; in a file or a variable they only make the error helpful.
+
+use super::endpoint::EndpointKind;
+use super::foreign_kafka::FOREIGN_KAFKA;
 
 /// Names of one thing in other clients, and what it is here.
 pub(super) struct Foreign {
@@ -13,6 +17,8 @@ pub(super) enum Here {
     Same(&'static str),
     /// A setting in milliseconds, for a time that is written otherwise.
     Time(&'static str),
+    /// A setting in another unit, and which.
+    Scaled(&'static str, &'static str),
     /// The version of RESP: there is nothing to choose, and every choice is fine.
     Protocol,
     /// A part of the URL before its query.
@@ -86,17 +92,29 @@ pub(super) static FOREIGN: &[Foreign] = &[
     },
 ];
 
-/// What another client's name means here; upper and lower case are one.
+/// What a Redis client's name means here; upper and lower case are one.
 pub(super) fn foreign(name: &str) -> Option<&'static Foreign> {
     let name = name.to_ascii_lowercase();
     FOREIGN.iter().find(|it| it.names.contains(&name.as_str()))
 }
 
-/// For somebody who used it as a key of an endpoint.
-pub(super) fn hint(name: &str) -> Option<String> {
-    Some(match foreign(name)?.here {
+/// What a Kafka client's name means here, also as a variable writes it.
+fn foreign_kafka(name: &str) -> Option<&'static Foreign> {
+    let plain = |name: &str| name.to_ascii_lowercase().replace('.', "_");
+    let name = plain(name);
+    FOREIGN_KAFKA.iter().find(|it| it.names.iter().any(|known| plain(known) == name))
+}
+
+/// For somebody who used it as a key of an endpoint of this kind.
+pub(super) fn hint(kind: EndpointKind, name: &str) -> Option<String> {
+    let found = match kind {
+        EndpointKind::Redis => foreign(name),
+        EndpointKind::Kafka => foreign_kafka(name),
+    };
+    Some(match found?.here {
         Here::Same(setting) => format!("here it is `{setting}`"),
         Here::Time(setting) => format!("here it is `{setting}`, in milliseconds"),
+        Here::Scaled(setting, unit) => format!("here it is `{setting}`, {unit}"),
         Here::Protocol => NO_CHOICE.to_owned(),
         Here::InUrl => "here it is part of `url`".to_owned(),
         Here::Absent(why) => why.to_owned(),
@@ -108,6 +126,7 @@ impl Foreign {
     pub(super) fn meaning(&self) -> String {
         match self.here {
             Here::Same(setting) | Here::Time(setting) => format!("`{setting}`"),
+            Here::Scaled(setting, unit) => format!("`{setting}`, {unit}"),
             Here::Protocol => format!("2 or 3 is accepted; {NO_CHOICE}"),
             Here::InUrl => "refused: it stands before the `?`".to_owned(),
             Here::Absent(why) => format!("refused: {why}"),

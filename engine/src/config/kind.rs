@@ -17,6 +17,8 @@ pub(super) struct Setting<T: 'static> {
     pub(super) kind: Kind<T>,
     /// It has no default.
     pub(super) is_required: bool,
+    /// It is another way to give one that is shown.
+    pub(super) is_unshown: bool,
     /// One or two sentences, in Markdown.
     pub(super) meaning: &'static str,
 }
@@ -39,6 +41,12 @@ pub(super) enum Kind<T: 'static> {
     Duration {
         unit: Duration,
         min: u64,
+        max: u64,
+        read: fn(&T) -> Duration,
+        write: fn(&mut T, Duration),
+    },
+    /// Milliseconds with up to three decimals.
+    Milliseconds {
         max: u64,
         read: fn(&T) -> Duration,
         write: fn(&mut T, Duration),
@@ -70,6 +78,12 @@ pub(super) enum Kind<T: 'static> {
         accepts: fn(&str) -> bool,
         expected: &'static str,
     },
+    /// A text or a number that `write` reads, or says what would be accepted.
+    Parsed {
+        read: fn(&T) -> String,
+        write: fn(&mut T, &str) -> Result<(), String>,
+        expected: &'static str,
+    },
     Secret {
         is_set: fn(&T) -> bool,
         write: fn(&mut T, String),
@@ -86,13 +100,30 @@ pub(super) const fn setting<T>(
     kind: Kind<T>,
     meaning: &'static str,
 ) -> Setting<T> {
-    Setting { name, unit, kind, is_required: false, meaning }
+    Setting { name, unit, kind, is_required: false, is_unshown: false, meaning }
 }
 
 /// A setting that has no default.
 pub(super) const fn required<T>(mut setting: Setting<T>) -> Setting<T> {
     setting.is_required = true;
     setting
+}
+
+/// A setting that is given by another one too, which is the one that is shown.
+pub(super) const fn unshown<T>(mut setting: Setting<T>) -> Setting<T> {
+    setting.is_unshown = true;
+    setting
+}
+
+const MICROSECONDS_IN_MILLISECOND: u64 = 1_000;
+
+/// Milliseconds, with decimals where there are any.
+fn decimal(duration: Duration) -> String {
+    let (whole, rest) = (duration.as_millis(), duration.subsec_micros() % MICROSECONDS_IN_MILLISECOND as u32);
+    match rest {
+        0 => whole.to_string(),
+        _ => format!("{whole}.{rest:03}").trim_end_matches('0').to_owned(),
+    }
 }
 
 impl<T> Setting<T> {
@@ -106,10 +137,18 @@ impl<T> Setting<T> {
                 let count = u32::try_from(self.number(value)?).map_err(|_| self.expected())?;
                 write(target, *unit * count);
             }
+            Kind::Milliseconds { max, write, .. } => {
+                let most = max.saturating_mul(MICROSECONDS_IN_MILLISECOND);
+                let count = value.thousandths().filter(|count| *count <= most);
+                write(target, Duration::from_micros(count.ok_or_else(|| self.mistyped(value))?));
+            }
             Kind::Word { words, write, .. } => {
-                let word = value.text().ok_or_else(|| self.expected())?;
+                let word = value.word().ok_or_else(|| self.expected())?;
                 if !words.contains(&word) {
-                    return Err(self.expected() + &suggestion(word, words.iter().copied()));
+                    // A number is no slip of another one.
+                    let is_word = word.bytes().any(|byte| byte.is_ascii_alphabetic());
+                    let words = words.iter().copied().filter(|_| is_word);
+                    return Err(self.expected() + &suggestion(word, words));
                 }
                 write(target, word);
             }
@@ -134,6 +173,10 @@ impl<T> Setting<T> {
                 }
                 write(target, text.to_owned());
             }
+            Kind::Parsed { write, .. } => {
+                let word = value.word().ok_or_else(|| self.expected())?;
+                write(target, word.trim())?;
+            }
             Kind::Secret { write, .. } => {
                 write(target, value.text().ok_or_else(|| self.mistyped(value))?.to_owned());
             }
@@ -155,6 +198,14 @@ impl<T> Setting<T> {
                 }
                 true
             }
+            Kind::Milliseconds { max, read, .. } => {
+                let duration = read(target);
+                let is_whole = duration.subsec_nanos().is_multiple_of(1_000);
+                if !is_whole || duration.as_millis() > u128::from(*max) {
+                    return Err((format!("{duration:?}"), self.expected()));
+                }
+                true
+            }
             Kind::Text { read, accepts, .. } => accepts(read(target)),
             Kind::Integers { max, len_max, read, .. } => {
                 let numbers = read(target);
@@ -164,6 +215,7 @@ impl<T> Setting<T> {
             Kind::Word { .. }
             | Kind::Flag { .. }
             | Kind::Names { .. }
+            | Kind::Parsed { .. }
             | Kind::Secret { .. }
             | Kind::Url { .. } => true,
         };
@@ -175,7 +227,10 @@ impl<T> Setting<T> {
         match &self.kind {
             Kind::Integer { read, .. } | Kind::PowerOfTwo { read, .. } => read(target).to_string(),
             Kind::Duration { unit, read, .. } => (read(target).as_nanos() / unit.as_nanos()).to_string(),
-            Kind::Word { read, .. } | Kind::Url { read } => toml_text(&read(target)),
+            Kind::Milliseconds { read, .. } => decimal(read(target)),
+            Kind::Word { read, .. } | Kind::Url { read } | Kind::Parsed { read, .. } => {
+                toml_text(&read(target))
+            }
             Kind::Flag { read, .. } => read(target).to_string(),
             Kind::Integers { read, .. } => format!("{:?}", read(target)),
             Kind::Names { read, .. } => {
@@ -202,11 +257,12 @@ impl<T> Setting<T> {
         match &self.kind {
             Kind::Integer { .. } | Kind::Duration { .. } => format!("expected an integer {bounds}{unit}"),
             Kind::PowerOfTwo { .. } => format!("expected a power of two {bounds}{unit}"),
+            Kind::Milliseconds { .. } => format!("expected a number {bounds}{unit}"),
             Kind::Word { .. } => format!("expected {bounds}"),
             Kind::Flag { .. } => "expected true or false".to_owned(),
             Kind::Integers { .. } => format!("expected a list of {bounds}, as in [2, 3]"),
             Kind::Names { .. } => "expected a list of endpoints' names, as in [\"main\"]".to_owned(),
-            Kind::Text { expected, .. } => (*expected).to_owned(),
+            Kind::Text { expected, .. } | Kind::Parsed { expected, .. } => (*expected).to_owned(),
             Kind::Secret { .. } => "expected a text".to_owned(),
             Kind::Url { .. } => "expected a url".to_owned(),
         }
@@ -219,6 +275,7 @@ impl<T> Setting<T> {
                 format!("from {min} to {max}")
             }
             Kind::PowerOfTwo { min, max, .. } => format!("from {min} to {max}"),
+            Kind::Milliseconds { max, .. } => format!("from 0 to {max}, with up to three decimals"),
             Kind::Word { words, .. } => match words {
                 [before @ .., last] => format!("{} or {last}", before.join(", ")),
                 [] => String::new(),

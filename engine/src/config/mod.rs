@@ -2,10 +2,15 @@
 //! file, the environment and the command line ([`Settings`]); checked once.
 
 mod address;
+mod brokers;
 mod build;
 mod document;
+mod endpoint;
 mod error;
 mod foreign;
+mod foreign_kafka;
+mod kafka;
+mod kafka_table;
 mod kind;
 mod layers;
 mod nearest;
@@ -21,22 +26,28 @@ use std::path::Path;
 
 pub use ringwire_core::WhenDown;
 use ringwire_core::channel::{LEGS_MAX, NAME_LEN_MAX};
-use ringwire_core::{EndpointId, KafkaSettings, Leg, Source, glob_match};
+use ringwire_core::{EndpointId, Leg, Source, glob_match};
 pub use ringwire_shards::host::HostKind;
 pub use ringwire_shards::idle::IdleStrategy;
 
+pub use endpoint::EndpointKind;
 pub use error::ConfigError;
+pub use kafka::{DEFAULT_BUFFER_MEMORY, DEFAULT_QUEUE_MESSAGES, KafkaOptions};
 pub use layers::{FILE_BYTES_MAX, Settings};
 pub use redis::RedisOptions;
 pub use reference::reference;
 
+pub(crate) use endpoint::{Endpoint, Server};
+use kafka::Kafka;
+use kafka_table::KAFKA;
 use kind::Setting;
-pub(crate) use redis::Endpoint;
-use settings::{ENDPOINT, ENGINE, ROUTE};
+use redis::Redis;
+use settings::{ENGINE, REDIS, ROUTE};
 pub(crate) use url::Location;
 use url::{RedisUrl, masked};
 use value::Value;
 
+use crate::engine::OpenError;
 use crate::thread_start::ThreadStart;
 
 /// A publisher's ring on each shard, in bytes. The largest message is a quarter of it: 1 MiB.
@@ -81,6 +92,8 @@ pub struct Config {
 pub struct Route {
     channels: String,
     to: Vec<String>,
+    /// None: as each Kafka names it.
+    topic: Option<String>,
     /// None: as suits each endpoint.
     when_down: Option<WhenDown>,
     external_only: bool,
@@ -90,13 +103,20 @@ impl Route {
     /// The route of the channels that match `channels` by Redis' glob rules. It leads to the local bus until it gets
     /// an endpoint.
     pub fn new(channels: impl Into<String>) -> Self {
-        Self { channels: channels.into(), to: Vec::new(), when_down: None, external_only: false }
+        Self { channels: channels.into(), to: Vec::new(), topic: None, when_down: None, external_only: false }
     }
 
     /// Adds an endpoint, by its name.
     #[must_use]
     pub fn to(mut self, endpoint: impl Into<String>) -> Self {
         self.to.push(endpoint.into());
+        self
+    }
+
+    /// The topic of these channels at a Kafka, instead of the endpoint's `topic.prefix` and the channel's name.
+    #[must_use]
+    pub fn topic(mut self, topic: impl Into<String>) -> Self {
+        self.topic = Some(topic.into());
         self
     }
 
@@ -173,6 +193,59 @@ impl Config {
     /// # Errors
     /// As [`Config::redis`]; also if an option is out of bounds.
     pub fn redis_with(mut self, name: &str, url: &str, options: RedisOptions) -> Result<Self, ConfigError> {
+        self.check_new(name)?;
+        let bad = |what: &str| ConfigError::new(&format!("endpoint.{name}.url"), &masked(url), what);
+        let parsed = RedisUrl::parse(url).map_err(|what| bad(&what))?;
+        let default = Redis::draft(RedisOptions::default());
+        let mut redis = Redis::draft(options);
+        for setting in REDIS {
+            let part = parsed.settings.iter().rfind(|(it, _)| *it == setting.name);
+            let is_default = setting.show(&redis) == setting.show(&default);
+            if let Some((_, text)) = part.filter(|_| is_default) {
+                let put = setting.put(&mut redis, &Value::Plain(text.clone()));
+                put.map_err(|expected| bad(&format!("its {}: {expected}", setting.name)))?;
+            }
+        }
+        redis.location = parsed.location;
+        let endpoint = Endpoint { name: name.to_owned(), server: Server::Redis(redis.finished()) };
+        check_endpoint(&endpoint)?;
+        self.endpoints.push(endpoint);
+        Ok(self)
+    }
+
+    /// Adds a Kafka by some of its brokers: `host[:port][,host[:port]…]`, as in `bootstrap.servers`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the list is none, or the name is taken or is not made of letters, digits, `-` and `_`.
+    pub fn kafka(self, name: &str, bootstrap: &str) -> Result<Self, ConfigError> {
+        self.kafka_with(name, bootstrap, KafkaOptions::default())
+    }
+
+    /// Adds a Kafka with options of its own.
+    ///
+    /// # Errors
+    /// As [`Config::kafka`]; also if an option is out of bounds, or options contradict each other.
+    pub fn kafka_with(
+        mut self,
+        name: &str,
+        bootstrap: &str,
+        options: KafkaOptions,
+    ) -> Result<Self, ConfigError> {
+        self.check_new(name)?;
+        let brokers = brokers::parse(bootstrap).map_err(|what| {
+            let found = masked(&format!("{}{bootstrap}", brokers::SCHEME));
+            let found = found.strip_prefix(brokers::SCHEME).unwrap_or(&found);
+            ConfigError::new(&format!("endpoint.{name}.bootstrap.servers"), found, &what)
+        })?;
+        let kafka = Kafka { brokers, options, level: None };
+        let endpoint = Endpoint { name: name.to_owned(), server: Server::Kafka(kafka) };
+        check_endpoint(&endpoint)?;
+        self.endpoints.push(endpoint);
+        Ok(self)
+    }
+
+    /// Whether an endpoint of this name can be added.
+    fn check_new(&self, name: &str) -> Result<(), ConfigError> {
         if !is_endpoint_name(name) {
             return Err(ConfigError::new("endpoint", name, ENDPOINT_NAME_EXPECTED));
         }
@@ -184,36 +257,7 @@ impl Config {
             let expected = format!("expected at most {ENDPOINTS_MAX} endpoints");
             return Err(ConfigError::new("endpoint", name, &expected));
         }
-        let bad = |what: &str| ConfigError::new(&format!("endpoint.{name}.url"), &masked(url), what);
-        let parsed = RedisUrl::parse(url).map_err(|what| bad(&what))?;
-        let default = Endpoint::draft(name, RedisOptions::default());
-        let mut endpoint = Endpoint::draft(name, options);
-        for setting in ENDPOINT {
-            let part = parsed.settings.iter().rfind(|(it, _)| *it == setting.name);
-            let is_default = setting.show(&endpoint) == setting.show(&default);
-            if let Some((_, text)) = part.filter(|_| is_default) {
-                let put = setting.put(&mut endpoint, &Value::Plain(text.clone()));
-                put.map_err(|expected| bad(&format!("its {}: {expected}", setting.name)))?;
-            }
-        }
-        endpoint.location = parsed.location;
-        check_endpoint(&endpoint)?;
-        self.endpoints.push(endpoint.finished());
-        Ok(self)
-    }
-
-    /// Adds a Kafka.
-    ///
-    /// # Errors
-    /// [`ConfigError`] if the name is taken or is not made of letters, digits, `-` and `_`.
-    pub fn kafka_with(mut self, name: &str, settings: KafkaSettings) -> Result<Self, ConfigError> {
-        if !is_endpoint_name(name) || self.endpoint(name).is_some() {
-            return Err(ConfigError::new("endpoint", name, ENDPOINT_NAME_EXPECTED));
-        }
-        let mut endpoint = Endpoint::draft(name, RedisOptions::default());
-        endpoint.kafka = Some(settings);
-        self.endpoints.push(endpoint);
-        Ok(self)
+        Ok(())
     }
 
     /// Adds a route. The first one that matches a channel decides.
@@ -274,8 +318,9 @@ impl Config {
         self
     }
 
-    /// What one publisher may have without an outcome, for each shard and endpoint. Also the number of its report
-    /// slots on each shard.
+    /// What one publisher may have without an outcome, for each shard and Redis; a Kafka has
+    /// [`KafkaOptions::queue_messages`] and [`KafkaOptions::buffer_memory`]. The largest number of messages is that of
+    /// its report slots on each shard.
     #[must_use]
     pub fn credit(mut self, messages: u32, bytes: u32) -> Self {
         self.credit_messages = messages;
@@ -307,17 +352,13 @@ impl Config {
                 return Err(ConfigError::new("engine.cores", &core.to_string(), expected));
             }
         }
-        let credit_bytes_min = self.ring_bytes / 4 + 2 * NAME_LEN_MAX;
-        if (self.credit_bytes as usize) < credit_bytes_min {
-            let expected = format!(
-                "expected at least {credit_bytes_min}: a quarter of engine.ring_bytes ({}) and 2 KiB, so that the \
-                 largest message fits",
-                self.ring_bytes
-            );
-            return Err(ConfigError::new("engine.credit_bytes", &self.credit_bytes.to_string(), &expected));
-        }
+        self.check_credit("engine.credit_bytes", self.credit_bytes)?;
         for endpoint in &self.endpoints {
             check_endpoint(endpoint)?;
+            if let Server::Kafka(kafka) = &endpoint.server {
+                let key = format!("endpoint.{}.buffer.memory", endpoint.name);
+                self.check_credit(&key, kafka.options.buffer_memory)?;
+            }
         }
         if self.endpoints.len() > 1 && self.routes.is_empty() {
             let expected = format!(
@@ -330,6 +371,34 @@ impl Config {
             self.check_route(&format!("route.{index}"), route)?;
         }
         Ok(())
+    }
+
+    /// Whether the largest message fits into a credit.
+    fn check_credit(&self, key: &str, bytes: u32) -> Result<(), ConfigError> {
+        let min = self.ring_bytes / 4 + 2 * NAME_LEN_MAX;
+        if (bytes as usize) >= min {
+            return Ok(());
+        }
+        let expected = format!(
+            "expected at least {min}: a quarter of engine.ring_bytes ({}) and 2 KiB, so that the largest message fits",
+            self.ring_bytes
+        );
+        Err(ConfigError::new(key, &bytes.to_string(), &expected))
+    }
+
+    /// Messages and bytes that a publisher may have without an outcome at an endpoint, for each shard.
+    pub(crate) fn credit_of(&self, endpoint: &Endpoint) -> (u32, u32) {
+        match &endpoint.server {
+            Server::Redis(_) => (self.credit_messages, self.credit_bytes),
+            Server::Kafka(kafka) => (kafka.options.queue_messages, kafka.options.buffer_memory),
+        }
+    }
+
+    /// Report slots of a publisher on each shard: enough for the largest credit of an endpoint.
+    pub(crate) fn report_slots(&self) -> u32 {
+        let largest = self.endpoints.iter().map(|endpoint| self.credit_of(endpoint).0).max();
+        // A message's reports are all or nothing: there are slots for the legs of one at least.
+        largest.unwrap_or(0).max(self.credit_messages).max(LEGS_MAX as u32)
     }
 
     fn check_route(&self, path: &str, route: &Route) -> Result<(), ConfigError> {
@@ -361,6 +430,12 @@ impl Config {
                 return Err(ConfigError::new(&key, name, "expected each endpoint once"));
             }
         }
+        let to_kafka =
+            |name: &String| self.endpoint_named(name).is_some_and(|it| it.kind() == EndpointKind::Kafka);
+        if let Some(topic) = route.topic.as_ref().filter(|_| !route.to.iter().any(to_kafka)) {
+            let expected = "expected a Kafka in `to` beside it: no other endpoint has topics";
+            return Err(ConfigError::new(&format!("{path}.topic"), topic, expected));
+        }
         Ok(())
     }
 
@@ -378,36 +453,85 @@ impl Config {
         Some(EndpointId(index as u16))
     }
 
-    /// The endpoints of a channel, and what happens when they are down; none means the local bus.
-    fn resolve(&self, channel: &[u8]) -> (Vec<EndpointId>, Option<WhenDown>) {
+    fn endpoint_named(&self, name: &str) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.name == name)
+    }
+
+    /// The endpoints of a channel, and its route; no endpoint means the local bus.
+    fn resolve(&self, channel: &[u8]) -> (Vec<EndpointId>, Option<&Route>) {
         if self.routes.is_empty() {
             return ((0..self.endpoints.len() as u16).map(EndpointId).collect(), None);
         }
         let matching = self.routes.iter().find(|route| glob_match(route.channels.as_bytes(), channel));
-        matching.map_or((Vec::new(), None), |route| {
-            (route.to.iter().filter_map(|name| self.endpoint(name)).collect(), route.when_down)
-        })
+        let endpoints = matching
+            .map_or_else(Vec::new, |it| it.to.iter().filter_map(|name| self.endpoint(name)).collect());
+        (endpoints, matching)
     }
 
     /// All legs of a channel.
-    pub(crate) fn legs(&self, channel: &[u8]) -> Vec<Leg> {
-        let (endpoints, when_down) = self.resolve(channel);
+    ///
+    /// # Errors
+    /// [`OpenError::BadTopic`] if it leads to a Kafka that takes no topic of its name.
+    pub(crate) fn legs(&self, channel: &[u8]) -> Result<Vec<Leg>, OpenError> {
+        let (endpoints, route) = self.resolve(channel);
         if endpoints.is_empty() {
-            return vec![Leg::bus()];
+            return Ok(vec![Leg::bus()]);
         }
-        let leg = |id: &EndpointId| match &self.endpoints[usize::from(id.0)].kafka {
-            None => Leg::redis_publish(*id, channel, when_down.unwrap_or(WhenDown::Reject)),
-            Some(_) => {
-                let topic = String::from_utf8_lossy(channel);
-                Leg::kafka_topic(*id, channel, &topic, when_down.unwrap_or(WhenDown::Buffer))
-            }
+        let when_down = route.and_then(|route| route.when_down);
+        let leg = |id: &EndpointId| {
+            let endpoint = &self.endpoints[usize::from(id.0)];
+            let Server::Kafka(kafka) = &endpoint.server else {
+                return Ok(Leg::redis_publish(*id, channel, when_down.unwrap_or(WhenDown::Reject)));
+            };
+            let topic = match route.and_then(|route| route.topic.clone()) {
+                Some(topic) => topic,
+                None => kafka.topic(channel).map_err(|topic| OpenError::BadTopic {
+                    endpoint: endpoint.name.clone(),
+                    topic: error::quoted(&topic),
+                })?,
+            };
+            Ok(Leg::kafka_topic(*id, channel, &topic, when_down.unwrap_or(WhenDown::Buffer)))
         };
         endpoints.iter().map(leg).collect()
     }
 
-    /// Where a channel's messages are heard: at its first endpoint.
-    pub(crate) fn source(&self, channel: &[u8]) -> Source {
-        self.resolve(channel).0.first().map_or(Source::Bus, |endpoint| Source::Redis(*endpoint))
+    /// Where a channel's messages are heard: at its first Redis, or on the local bus if it has no endpoint.
+    ///
+    /// # Errors
+    /// [`OpenError::NotHeard`] if it leads to a Kafka alone.
+    pub(crate) fn source(&self, channel: &[u8]) -> Result<Source, OpenError> {
+        let (endpoints, _) = self.resolve(channel);
+        self.heard_at(&endpoints)
+    }
+
+    /// Where a pattern is heard: at the only Redis, or on the local bus if there is no endpoint.
+    ///
+    /// # Errors
+    /// [`OpenError::EndpointNeeded`] if there are several Redis, [`OpenError::NotHeard`] if there is none.
+    pub(crate) fn source_of_patterns(&self) -> Result<Source, OpenError> {
+        let all: Vec<_> = (0..self.endpoints.len() as u16).map(EndpointId).collect();
+        let is_redis = |endpoint: &&Endpoint| endpoint.kind() == EndpointKind::Redis;
+        if self.endpoints.iter().filter(is_redis).count() > 1 {
+            return Err(OpenError::EndpointNeeded);
+        }
+        self.heard_at(&all)
+    }
+
+    /// The endpoint of this name, for a subscription.
+    ///
+    /// # Errors
+    /// [`OpenError::UnknownEndpoint`], and [`OpenError::NotHeard`] if it is a Kafka.
+    pub(crate) fn source_at(&self, name: &str) -> Result<Source, OpenError> {
+        let id = self.endpoint(name).ok_or_else(|| OpenError::UnknownEndpoint(name.to_owned()))?;
+        self.heard_at(&[id])
+    }
+
+    fn heard_at(&self, endpoints: &[EndpointId]) -> Result<Source, OpenError> {
+        let Some(first) = endpoints.first() else { return Ok(Source::Bus) };
+        let endpoint = |id: &EndpointId| &self.endpoints[usize::from(id.0)];
+        let redis = endpoints.iter().find(|id| endpoint(id).kind() == EndpointKind::Redis);
+        let redis = redis.ok_or_else(|| OpenError::NotHeard { endpoint: endpoint(first).name.clone() })?;
+        Ok(Source::Redis(*redis))
     }
 }
 
@@ -423,19 +547,17 @@ fn check_all<T>(table: &[Setting<T>], target: &T, path: &str) -> Result<(), Conf
 
 fn check_endpoint(endpoint: &Endpoint) -> Result<(), ConfigError> {
     let path = format!("endpoint.{}", endpoint.name);
-    check_all(ENDPOINT, endpoint, &path)?;
-    let options = &endpoint.options;
-    if options.username.is_some() && options.password.is_none() {
-        // The name is not quoted: from a url it may be a password that stands in the wrong place.
-        let expected = "a user needs a password, here or in the url, as in redis://user:password@host";
-        return Err(ConfigError::new(&format!("{path}.username"), "", expected));
-    }
-    if options.reconnect_min > options.reconnect_max {
-        let expected = format!("expected at most reconnect_max_ms ({})", options.reconnect_max.as_millis());
-        let found = options.reconnect_min.as_millis().to_string();
-        return Err(ConfigError::new(&format!("{path}.reconnect_min_ms"), &found, &expected));
-    }
-    Ok(())
+    let checked = match &endpoint.server {
+        Server::Redis(redis) => {
+            check_all(REDIS, redis, &path)?;
+            redis.check()
+        }
+        Server::Kafka(kafka) => {
+            check_all(KAFKA, kafka, &path)?;
+            kafka.check()
+        }
+    };
+    checked.map_err(|(name, found, expected)| ConfigError::new(&format!("{path}.{name}"), &found, &expected))
 }
 
 /// What is a bare key in TOML and, in upper case, a part of a variable's name.
@@ -459,13 +581,13 @@ mod tests {
         )
         .unwrap();
         let check = |channel: &str, endpoints: &[&str], when_down| {
-            let legs = config.legs(channel.as_bytes());
+            let legs = config.legs(channel.as_bytes()).unwrap();
             let found: Vec<_> = legs.iter().filter_map(Leg::endpoint).collect();
             let expected: Vec<_> = endpoints.iter().filter_map(|name| config.endpoint(name)).collect();
             assert_eq!(found, expected, "{channel}");
             assert!(!legs.is_empty() && legs.iter().all(|leg| leg.when_down() == when_down), "{channel}");
             let source = expected.first().map_or(Source::Bus, |endpoint| Source::Redis(*endpoint));
-            assert_eq!(config.source(channel.as_bytes()), source, "{channel}");
+            assert_eq!(config.source(channel.as_bytes()), Ok(source), "{channel}");
         };
         let local = Leg::bus().when_down();
         check("fx.in.x", &[], local);
@@ -475,10 +597,13 @@ mod tests {
 
     #[test]
     fn the_options_are_the_cores_settings() {
-        let config = Config::new().redis("main", "redis://h").unwrap();
-        assert_eq!(config.endpoints[0].settings, RedisSettings::default());
+        let settings = |config: Config| match config.endpoints.into_iter().next().map(|it| it.server) {
+            Some(Server::Redis(redis)) => redis.settings,
+            other => panic!("{other:?} is no Redis"),
+        };
+        assert_eq!(settings(Config::new().redis("main", "redis://h").unwrap()), RedisSettings::default());
         let toml = "[endpoint.main]\nurl = 'redis://:p@h/2'\nreply_timeout_ms = 5\nmax_reply_bytes = 65536\n";
-        let settings = Config::from_toml(toml).unwrap().endpoints.remove(0).settings;
+        let settings = settings(Config::from_toml(toml).unwrap());
         assert_eq!((settings.password.as_deref(), settings.database), (Some("p"), 2));
         assert_eq!((settings.reply_timeout_ns, settings.limits.bulk_len_max), (5_000_000, 65_536));
         assert_eq!(settings.limits.frame_len_max, 4 * 65_536);

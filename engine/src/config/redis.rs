@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use ringwire_core::{KafkaSettings, Limits, RedisSettings};
+use ringwire_core::{Limits, RedisSettings};
 
 use super::url::Location;
 
@@ -97,35 +97,40 @@ impl fmt::Debug for RedisOptions {
     }
 }
 
-/// One named Redis.
+/// One Redis.
 #[derive(Clone, Debug)]
-pub(crate) struct Endpoint {
-    pub(crate) name: String,
+pub(crate) struct Redis {
     pub(crate) location: Location,
     pub(crate) options: RedisOptions,
     /// The options, as the core needs them.
     pub(crate) settings: RedisSettings,
-    /// It is a Kafka, and the rest means nothing.
-    pub(crate) kafka: Option<KafkaSettings>,
 }
 
-impl Endpoint {
-    /// An endpoint whose location is still to come.
-    pub(super) fn draft(name: &str, options: RedisOptions) -> Self {
-        let settings = RedisSettings::default();
-        Self { name: name.to_owned(), location: Location::default(), options, settings, kafka: None }
+impl Redis {
+    /// One whose location is still to come.
+    pub(super) fn draft(options: RedisOptions) -> Self {
+        Self { location: Location::default(), options, settings: RedisSettings::default() }
     }
 
-    /// Where it is, for a status.
-    pub(crate) fn address(&self) -> String {
-        let Some(kafka) = &self.kafka else { return self.location.to_string() };
-        let brokers = kafka.bootstrap_servers.iter().map(|(host, port)| format!("{host}:{port}"));
-        brokers.collect::<Vec<_>>().join(",")
-    }
-
-    /// The endpoint, once its options are checked.
+    /// The same, once its options are checked.
     pub(super) fn finished(mut self) -> Self {
         self.settings = self.options.settings();
         self
+    }
+
+    /// What holds between settings: else the setting that is wrong, what was found, and what would be accepted.
+    pub(super) fn check(&self) -> Result<(), (&'static str, String, String)> {
+        let options = &self.options;
+        if options.username.is_some() && options.password.is_none() {
+            // The name is not quoted: from a url it may be a password that stands in the wrong place.
+            let expected = "a user needs a password, here or in the url, as in redis://user:password@host";
+            return Err(("username", String::new(), expected.to_owned()));
+        }
+        if options.reconnect_min > options.reconnect_max {
+            let expected =
+                format!("expected at most reconnect_max_ms ({})", options.reconnect_max.as_millis());
+            return Err(("reconnect_min_ms", options.reconnect_min.as_millis().to_string(), expected));
+        }
+        Ok(())
     }
 }

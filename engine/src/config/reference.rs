@@ -3,9 +3,14 @@
 use std::fmt::Write;
 
 use super::address::variable;
+use super::endpoint::EndpointKind;
+use super::foreign::{FOREIGN, Foreign};
+use super::foreign_kafka::FOREIGN_KAFKA;
+use super::kafka::Kafka;
+use super::kafka_table::KAFKA;
 use super::kind::{Kind, Setting};
-use super::redis::{Endpoint, RedisOptions};
-use super::settings::{ENDPOINT, ENGINE, ROUTE};
+use super::redis::{Redis, RedisOptions};
+use super::settings::{ENGINE, REDIS, ROUTE, names_of};
 use super::{Config, Route};
 
 const HEAD: &str = "\
@@ -54,20 +59,53 @@ reply_timeout_ms = 500
 [endpoint.spare]
 url = \"unix:///run/redis.sock\"
 
+[endpoint.log]
+url = \"kafka://10.0.0.7:9092,10.0.0.8:9092\"
+compression.type = \"lz4\"
+
 [[route]]                   # a few channels stay in the process,
 channels = \"fx.internal.*\"
 to = []
 
 [[route]]                   # and all others go out
 channels = \"*\"
-to = [\"main\", \"spare\"]
+to = [\"main\", \"spare\", \"log\"]
+topic = \"ticks\"             # else the channel's name
 when_down = \"buffer\"
 external_only = true
 ```
 ";
 
-const ENDPOINT_NOTES: &str = "
-### Urls
+const ENDPOINT_HEAD: &str = "
+## `[endpoint.NAME]`
+
+A name is 1 to 64 letters, digits, `-` or `_`. There may be 100 endpoints. What an endpoint is, its url says by its
+scheme; without a url, `bootstrap.servers` makes it a Kafka.
+
+### A Redis
+
+";
+
+const KAFKA_HEAD: &str = "
+### A Kafka
+
+The names are Kafka's own; [KAFKA.md](KAFKA.md) has the defaults beside those of other clients, and each meaning that
+differs. In the file a name with dots is written as it is: `linger.ms = 5`.
+
+";
+
+const KAFKA_NOTES: &str = "
+A channel's topic is `topic.prefix` and the channel's name, or what its route says by `topic`. A channel whose topic
+would have no legal name is refused when it is opened.
+
+What users of other clients write is refused, with the right name:
+
+| Setting | Here |
+|---|---|
+";
+
+const REDIS_NOTES: &str = "
+### A Redis' url
 
 - `redis://[user:password@]host[:port][/database]`, also spelt `valkey://`; an IPv6 address stands in brackets, the port
   is 6379 unless given, the host 127.0.0.1.
@@ -101,11 +139,14 @@ pub fn reference() -> String {
     page.push_str(EXAMPLE);
     page.push_str("\n## `[engine]`\n\n");
     table(&mut page, ENGINE, &Config::default());
-    page.push_str("\n## `[endpoint.NAME]`\n\n");
-    page.push_str("A name is 1 to 64 letters, digits, `-` or `_`. There may be 100 endpoints.\n\n");
-    table(&mut page, ENDPOINT, &Endpoint::draft("", RedisOptions::default()));
-    page.push_str(ENDPOINT_NOTES);
-    options(&mut page);
+    page.push_str(ENDPOINT_HEAD);
+    table(&mut page, REDIS, &Redis::draft(RedisOptions::default()));
+    page.push_str(REDIS_NOTES);
+    options(&mut page, FOREIGN);
+    page.push_str(KAFKA_HEAD);
+    table(&mut page, KAFKA, &Kafka::default());
+    page.push_str(KAFKA_NOTES);
+    options(&mut page, FOREIGN_KAFKA);
     page.push_str("\n## `[[route]]`\n\n");
     table(&mut page, ROUTE, &Route::new(""));
     page.push_str(ROUTE_NOTES);
@@ -119,13 +160,15 @@ fn table<T>(page: &mut String, table: &[Setting<T>], default: &T) {
         let default =
             if setting.is_required { "required".to_owned() } else { format!("`{}`", setting.show(default)) };
         let values = match &setting.kind {
-            Kind::Integer { .. } | Kind::Duration { .. } | Kind::Word { .. } | Kind::Integers { .. } => {
-                setting.bounds()
-            }
+            Kind::Integer { .. }
+            | Kind::Duration { .. }
+            | Kind::Milliseconds { .. }
+            | Kind::Word { .. }
+            | Kind::Integers { .. } => setting.bounds(),
             Kind::PowerOfTwo { .. } => format!("a power of two {}", setting.bounds()),
             Kind::Flag { .. } => "true or false".to_owned(),
             Kind::Names { .. } => "names of endpoints".to_owned(),
-            Kind::Text { .. } => "text".to_owned(),
+            Kind::Text { .. } | Kind::Parsed { .. } => "text".to_owned(),
             Kind::Secret { .. } => "text, secret".to_owned(),
             Kind::Url { .. } => "url".to_owned(),
         };
@@ -138,8 +181,8 @@ fn table<T>(page: &mut String, table: &[Setting<T>], default: &T) {
     }
 }
 
-fn options(page: &mut String) {
-    for foreign in super::foreign::FOREIGN {
+fn options(page: &mut String, table: &[Foreign]) {
+    for foreign in table {
         let names: Vec<String> = foreign.names.iter().map(|name| format!("`{name}`")).collect();
         let _ = writeln!(page, "| {} | {} |", names.join(", "), foreign.meaning());
     }
@@ -148,7 +191,9 @@ fn options(page: &mut String) {
 fn variables(page: &mut String) {
     page.push_str("\n## Environment variables\n\n```text\n");
     let names = ENGINE.iter().map(|setting| variable(&["engine", setting.name]));
-    let names = names.chain(ENDPOINT.iter().map(|setting| variable(&["endpoint", "name", setting.name])));
+    let endpoints =
+        names_of(EndpointKind::Redis).into_iter().chain(names_of(EndpointKind::Kafka).into_iter().skip(1));
+    let names = names.chain(endpoints.map(|name| variable(&["endpoint", "name", name])));
     for name in names.chain(ROUTE.iter().map(|setting| variable(&["route", "0", setting.name]))) {
         let _ = writeln!(page, "{name}");
     }

@@ -1,7 +1,7 @@
 //! The table of all settings: the one source for reading, checking, showing and explaining them.
 //!
 //! ```text
-//!   file, environment, --set ──► Value ──► Setting::put ──► Config, Endpoint, Route
+//!   file, environment, --set ──► Value ──► Setting::put ──► Config, Redis, Kafka, Route
 //!   builder ─────────────────────────────► Setting::check ──────┘ │
 //!   Config::to_toml, SETTINGS.md ◄──────── Setting::show ◄────────┘
 //! ```
@@ -14,11 +14,14 @@ use ringwire_core::WhenDown;
 use ringwire_core::channel::NAME_LEN_MAX;
 use ringwire_shards::idle::{IdleStrategy, NAP_DEFAULT, SPIN_DEFAULT};
 
+use super::endpoint::EndpointKind;
+use super::kafka::is_topic;
+use super::kafka_table::KAFKA;
 use super::kind::{Kind, Setting, required, setting};
-use super::redis::Endpoint;
+use super::redis::Redis;
 use super::{Config, ENDPOINTS_MAX, Route};
 
-const MILLISECOND: Duration = Duration::from_millis(1);
+pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 const MICROSECOND: Duration = Duration::from_micros(1);
 /// More shards than this do not fit a machine that we know.
 const SHARDS_MAX: u64 = 256;
@@ -31,13 +34,13 @@ const NAP_MAX_US: u64 = 10_000;
 /// A ring must hold a few messages with the longest channel name.
 const RING_BYTES_MIN: u64 = 16 << 10;
 /// Above this a ring is a queue, and latency is lost.
-const RING_BYTES_MAX: u64 = 1 << 30;
+pub(super) const RING_BYTES_MAX: u64 = 1 << 30;
 /// At 64 bytes a report slot this is 64 MiB for a publisher on each shard.
-const CREDIT_MESSAGES_MAX: u64 = 1 << 20;
+pub(super) const CREDIT_MESSAGES_MAX: u64 = 1 << 20;
 /// A quarter of the smallest ring, and the longest names: below, not even the smallest ring's largest message fits.
-const CREDIT_BYTES_MIN: u64 = RING_BYTES_MIN / 4 + 2 * NAME_LEN_MAX as u64;
+pub(super) const CREDIT_BYTES_MIN: u64 = RING_BYTES_MIN / 4 + 2 * NAME_LEN_MAX as u64;
 /// Credit is counted in 32 bits.
-const CREDIT_BYTES_MAX: u64 = u32::MAX as u64;
+pub(super) const CREDIT_BYTES_MAX: u64 = u32::MAX as u64;
 /// A day: longer than anybody waits, and its nanoseconds fit with room to add.
 const DURATION_MAX_MS: u64 = 24 * 60 * 60 * 1000;
 /// `SELECT` takes an index; servers are configured with far fewer databases than this.
@@ -49,7 +52,7 @@ const REPLY_BYTES_MIN: u64 = 64 << 10;
 /// Redis' own limit of a string, 512 MiB.
 const REPLY_BYTES_MAX: u64 = 512 << 20;
 /// Names are for people, and stand in every line of status.
-const CLIENT_NAME_LEN_MAX: usize = 64;
+pub(super) const CLIENT_NAME_LEN_MAX: usize = 64;
 
 const _: () = assert!(ENDPOINTS_MAX <= u16::MAX as usize, "an endpoint's number has 16 bits");
 
@@ -168,7 +171,8 @@ pub(super) static ENGINE: &[Setting<Config>] = &[
             read: |it| u64::from(it.credit_messages),
             write: |it, number| it.credit_messages = number as u32,
         },
-        "Messages that a publisher may have without an outcome, for each shard and endpoint; also its report slots.",
+        "Messages that a publisher may have without an outcome, for each shard and endpoint. It has as many report slots, \
+         or as many as the largest `queue.buffering.max.messages` of a Kafka.",
     ),
     setting(
         "credit_bytes",
@@ -187,16 +191,16 @@ pub(super) static ENGINE: &[Setting<Config>] = &[
 /// A time in milliseconds, from 1 to a day.
 const fn milliseconds(
     name: &'static str,
-    read: fn(&Endpoint) -> Duration,
-    write: fn(&mut Endpoint, Duration),
+    read: fn(&Redis) -> Duration,
+    write: fn(&mut Redis, Duration),
     meaning: &'static str,
-) -> Setting<Endpoint> {
+) -> Setting<Redis> {
     let kind = Kind::Duration { unit: MILLISECOND, min: 1, max: DURATION_MAX_MS, read, write };
     setting(name, "ms", kind, meaning)
 }
 
-/// `[endpoint.NAME]`.
-pub(super) static ENDPOINT: &[Setting<Endpoint>] = &[
+/// `[endpoint.NAME]` of a Redis.
+pub(super) static REDIS: &[Setting<Redis>] = &[
     required(setting(
         "url",
         "",
@@ -316,6 +320,14 @@ pub(super) static ENDPOINT: &[Setting<Endpoint>] = &[
     ),
 ];
 
+/// The names of an endpoint's settings.
+pub(super) fn names_of(kind: EndpointKind) -> Vec<&'static str> {
+    match kind {
+        EndpointKind::Redis => REDIS.iter().map(|setting| setting.name).collect(),
+        EndpointKind::Kafka => KAFKA.iter().map(|setting| setting.name).collect(),
+    }
+}
+
 /// What a route does while an endpoint is down, by its word.
 const WHEN_DOWN: [(&str, Option<WhenDown>); 4] = [
     ("auto", None),
@@ -344,6 +356,17 @@ pub(super) static ROUTE: &[Setting<Route>] = &[
         "The endpoints that get the messages, up to four, each with an outcome of its own. An empty list is the local \
          bus: subscribers in the same process.",
     )),
+    setting(
+        "topic",
+        "",
+        Kind::Text {
+            read: |it| it.topic.as_deref().unwrap_or_default(),
+            write: |it, text| it.topic = (!text.is_empty()).then_some(text),
+            accepts: |text| text.is_empty() || is_topic(text),
+            expected: "expected a topic's name: 1 to 249 letters, digits, ., _ or -, and neither . nor ..",
+        },
+        "The topic of these channels at a Kafka. Empty: the endpoint's `topic.prefix` and the channel's name.",
+    ),
     setting(
         "when_down",
         "",

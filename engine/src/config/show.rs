@@ -2,9 +2,12 @@
 
 use std::fmt::Write;
 
+use super::endpoint::Server;
+use super::kafka::Kafka;
+use super::kafka_table::{KAFKA, acks_word};
 use super::kind::Setting;
-use super::redis::{Endpoint, RedisOptions};
-use super::settings::{ENDPOINT, ENGINE, ROUTE};
+use super::redis::{Redis, RedisOptions};
+use super::settings::{ENGINE, REDIS, ROUTE};
 use super::{Config, Route};
 
 /// Where comments begin, if the value lets them.
@@ -22,8 +25,18 @@ impl Config {
         for endpoint in &self.endpoints {
             // What was checked is bare: letters, digits, - and _.
             text.push_str(&format!("\n[endpoint.{}]\n", endpoint.name));
-            let default = Endpoint::draft("", RedisOptions::default());
-            self.write(&mut text, ENDPOINT, endpoint, &default, &format!("endpoint.{}", endpoint.name));
+            let path = format!("endpoint.{}", endpoint.name);
+            match &endpoint.server {
+                Server::Redis(redis) => {
+                    self.write(&mut text, REDIS, redis, &Redis::draft(RedisOptions::default()), &path);
+                }
+                Server::Kafka(kafka) => {
+                    if let Some(note) = idempotence_note(kafka) {
+                        text.push_str(&format!("# {note}\n"));
+                    }
+                    self.write(&mut text, KAFKA, kafka, &Kafka::default(), &path);
+                }
+            }
         }
         for (index, route) in self.routes.iter().enumerate() {
             text.push_str("\n[[route]]\n");
@@ -33,7 +46,7 @@ impl Config {
     }
 
     fn write<T>(&self, text: &mut String, table: &[Setting<T>], shown: &T, default: &T, path: &str) {
-        for setting in table {
+        for setting in table.iter().filter(|setting| !setting.is_unshown) {
             let (value, default) = (setting.show(shown), setting.show(default));
             let line = format!("{} = {value}", setting.name);
             let mut notes: Vec<String> = Vec::new();
@@ -49,4 +62,14 @@ impl Config {
             };
         }
     }
+}
+
+/// Why a Kafka is not idempotent although nobody said so.
+fn idempotence_note(kafka: &Kafka) -> Option<String> {
+    let options = &kafka.options;
+    let is_off_by_itself = options.enable_idempotence.is_none() && !options.is_idempotent();
+    is_off_by_itself.then(|| {
+        let acks = acks_word(options.acks);
+        format!("enable.idempotence is off because acks is {acks}: a retry may repeat messages and change their order.")
+    })
 }

@@ -7,6 +7,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use super::brokers;
+use super::endpoint::EndpointKind;
 use super::foreign::{self, Here};
 use super::kind::MASK;
 
@@ -47,6 +49,29 @@ impl fmt::Display for Location {
             Self::Address(address, port) => write!(f, "redis://{address}:{port}"),
             Self::Name(host, port) => write!(f, "redis://{host}:{port}"),
             Self::Path(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
+}
+
+/// Which kind of server a url is for, by its scheme alone.
+pub(super) fn kind_of(url: &str) -> EndpointKind {
+    if url.starts_with(brokers::SCHEME) { EndpointKind::Kafka } else { EndpointKind::Redis }
+}
+
+/// What a url says about an endpoint.
+#[derive(Debug)]
+pub(super) enum AnyUrl {
+    Redis(RedisUrl),
+    /// `bootstrap.servers`.
+    Kafka(String),
+}
+
+impl AnyUrl {
+    /// Reads `url`; the error says what is wrong with it, without quoting it.
+    pub(super) fn parse(url: &str) -> Result<Self, String> {
+        match kind_of(url) {
+            EndpointKind::Redis => RedisUrl::parse(url).map(Self::Redis),
+            EndpointKind::Kafka => brokers::parse(url).map(|brokers| Self::Kafka(brokers::joined(&brokers))),
         }
     }
 }
@@ -122,6 +147,7 @@ fn read_option(option: &str) -> Result<Option<(&'static str, String)>, String> {
                 foreign::milliseconds(name, &value).map_err(|expected| format!("`{name}`: {expected}"))?;
             Ok(Some((setting, milliseconds.to_string())))
         }
+        Here::Scaled(setting, unit) => Err(format!("`{name}` is `{setting}` here, {unit}")),
         Here::Protocol if matches!(value.as_str(), "2" | "3" | "resp2" | "resp3") => Ok(None),
         Here::Protocol => Err("`protocol`: expected 2 or 3".to_owned()),
         Here::InUrl => Err(format!("`{name}` stands before the ?, as in redis://host:port")),
@@ -144,6 +170,10 @@ pub(super) fn masked(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
         return "(the url)".to_owned();
     };
+    if scheme == "kafka" {
+        let shown = if rest.contains(['@', '?']) { "…" } else { rest };
+        return format!("{scheme}://{shown}");
+    }
     if rest.split_once('?').is_some_and(|(_, query)| query.contains('@')) {
         return format!("{scheme}://…");
     }
@@ -161,11 +191,24 @@ pub(super) fn masked(url: &str) -> String {
 }
 
 fn is_scheme(text: &str) -> bool {
-    ["redis", "rediss", "unix", "redis+unix", "valkey", "valkeys", "valkey+unix", "http", "https", "tcp"]
-        .contains(&text)
+    [
+        "redis",
+        "rediss",
+        "unix",
+        "redis+unix",
+        "valkey",
+        "valkeys",
+        "valkey+unix",
+        "http",
+        "https",
+        "tcp",
+        "kafka",
+    ]
+    .contains(&text)
 }
 
-const EXPECTED: &str = "expected redis://[user:password@]host[:port][/database] or unix:///path/to.sock";
+const EXPECTED: &str = "expected redis://[user:password@]host[:port][/database], unix:///path/to.sock or \
+                        kafka://host:port[,host:port…]";
 const PERCENT: &str = "a % is written %25, and stands before two hexadecimal digits";
 
 fn host_and_port(text: &str) -> Result<Location, &'static str> {

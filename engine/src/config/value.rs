@@ -18,7 +18,7 @@ pub(super) enum Value {
     Flag(bool),
     List(Vec<Value>),
     Table,
-    /// A float or a date: no setting takes one.
+    /// A float or a date.
     Other(String),
 }
 
@@ -89,6 +89,26 @@ impl Value {
             Self::Plain(text) => text.parse().ok(),
             _ => None,
         }
+    }
+
+    /// A text, or a number as it was written: `acks = 1` is as good as `acks = "1"`.
+    pub(super) fn word(&self) -> Option<&str> {
+        match self {
+            Self::Plain(text) | Self::Text(text) | Self::Integer(text, _) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A number with up to three decimals, in thousandths.
+    pub(super) fn thousandths(&self) -> Option<u64> {
+        let (Self::Plain(text) | Self::Integer(text, _) | Self::Other(text)) = self else { return None };
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number(whole) || !is_number(decimals) || decimals.len() > 3 {
+            return None;
+        }
+        let thousandths: u64 = format!("{decimals:0<3}").parse().ok()?;
+        whole.parse::<u64>().ok()?.checked_mul(1_000)?.checked_add(thousandths)
     }
 
     pub(super) fn text(&self) -> Option<&str> {

@@ -9,6 +9,9 @@ use crate::{MAIN, TWO, config, read};
 const USER: &str = "a.toml:3: endpoint.main.username: a user needs a password, here or in the url, as in \
                     redis://user:password@host";
 
+const KAFKAS: &str =
+    "a.toml:3: endpoint.main.linger.ms: no such setting; a Kafka has it, and this endpoint is a Redis";
+
 /// The error's text; also that it is one line and that its parts are in it.
 fn text(error: &ConfigError) -> String {
     let text = error.to_string();
@@ -50,8 +53,8 @@ fn unknown_names() {
         "[foo.bar]",
         "a.toml:1: foo: no such section; expected [engine], [endpoint.NAME] or [[route]]",
     );
-    check_main("linger.ms = 5", "a.toml:3: endpoint.main.linger.ms: no such setting");
-    check_main("'linger.ms' = 5", "a.toml:3: endpoint.main.linger.ms: no such setting");
+    check_main("linger.ms = 5", KAFKAS);
+    check_main("'linger.ms' = 5", KAFKAS);
     check_main(
         "socket_timeout = 5",
         "a.toml:3: endpoint.main.socket_timeout: no such setting; here it is `reply_timeout_ms`, in milliseconds",
@@ -106,7 +109,7 @@ fn unknown_names() {
     check(
         &[],
         &["endpoint.mian.database=1"],
-        "--set: endpoint.mian.url: missing; expected redis:// or unix://; did you mean `main`?",
+        "--set: endpoint.mian.url: missing; expected redis://, unix:// or kafka://; did you mean `main`?",
     );
     check(&[], &["a..b=1"], "--set: a..b: expected a setting's path, as in engine.idle or endpoint.main.url");
     check(&[], &["hunter2"], "--set: expected PATH=VALUE, as in engine.idle=park");
@@ -214,7 +217,10 @@ fn sections_that_cannot_be() {
         "[endpoint]\nmain = 'redis://h'",
         "a.toml:2: endpoint.main: expected a table, written [endpoint.main]",
     );
-    check_file("[endpoint.main]", "a.toml:1: endpoint.main.url: missing; expected redis:// or unix://");
+    check_file(
+        "[endpoint.main]",
+        "a.toml:1: endpoint.main.url: missing; expected redis://, unix:// or kafka://",
+    );
     check_file(
         "[endpoint.'a.b']\nurl = 'redis://h'",
         "a.toml:1: endpoint.a.b: expected an endpoint's name of 1 to 64 letters, digits, - or _",
@@ -300,7 +306,7 @@ fn urls_that_cannot_be() {
         let error = config("", &[], &[&format!("endpoint.main.url={url}")]).unwrap_err();
         assert_eq!(text(&error), format!("--set: endpoint.main.url = {found}: {expected}"), "{url}");
     };
-    let scheme = "expected redis://[user:password@]host[:port][/database] or unix:///path/to.sock";
+    let scheme = "expected redis://[user:password@]host[:port][/database], unix:///path/to.sock or kafka://host:port[,host:port…]";
     let host = "the host is a name or an address";
     let port = "the port is a number from 1 to 65535";
     check("", "(the url)", scheme);

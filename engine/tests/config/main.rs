@@ -2,6 +2,7 @@
 
 mod errors;
 mod hostile;
+mod kafka;
 mod layers;
 mod reference;
 mod shown;
