@@ -1,9 +1,6 @@
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
-import java.util.List;
 
 /**
  * A broker that ends when its standard input does: however the test process ends, the broker follows.
@@ -12,9 +9,6 @@ import java.util.List;
  * when it is empty. The same JVM does both: starting another one for the format would take a second more.
  */
 public final class Node {
-    /** Each of them walks the whole folder; the first or second one succeeds. */
-    private static final int REMOVE_ATTEMPTS = 100;
-
     public static void main(String[] args) throws Exception {
         Path folder = Path.of(args[0]);
         // The cluster's: all nodes end together, but for those that a test has killed, which can remove nothing.
@@ -33,7 +27,7 @@ public final class Node {
         kafka.Kafka.main(new String[] {properties});
     }
 
-    private static void endWithInput(Path folder) {
+    private static void endWithInput(Path cluster) {
         try {
             while (System.in.read() >= 0) {
                 // Nothing is ever said.
@@ -41,22 +35,12 @@ public final class Node {
         } catch (IOException error) {
             // It has ended as well.
         }
-        // Brokers are still running, and may make a file in a folder that was emptied just now.
-        for (int attempt = 0; attempt < REMOVE_ATTEMPTS && !removed(folder); attempt++) {
-            Thread.onSpinWait();
+        try {
+            // By another process, which outlives this one: a broker whose files vanish ends itself half-way.
+            new ProcessBuilder("rm", "-rf", cluster.toString()).start();
+        } catch (IOException error) {
+            System.err.println("cannot remove " + cluster + ": " + error);
         }
         Runtime.getRuntime().halt(0);
-    }
-
-    private static boolean removed(Path folder) {
-        try (var found = Files.walk(folder)) {
-            List<Path> paths = found.sorted(Comparator.reverseOrder()).toList();
-            for (Path path : paths) {
-                Files.deleteIfExists(path);
-            }
-        } catch (IOException | UncheckedIOException error) {
-            return !Files.exists(folder);
-        }
-        return true;
     }
 }
