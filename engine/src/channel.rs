@@ -3,8 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ringwire_core::channel::Target;
 use ringwire_core::{Leg, WhenDown};
 use ringwire_shards::credit::Amount;
+
+use crate::config::EndpointKind;
 
 /// What was resolved when a channel was opened.
 #[derive(Debug)]
@@ -82,6 +85,20 @@ impl Channel {
     /// How many destinations each message has: so many reports come for it.
     pub fn legs(&self) -> usize {
         self.opened.legs.len()
+    }
+
+    /// What destination number `leg` is; none for the local bus, and where there is no such leg. Reports name the leg.
+    pub fn kind(&self, leg: u8) -> Option<EndpointKind> {
+        match self.opened.legs.get(usize::from(leg))?.target() {
+            Target::Bus => None,
+            Target::RedisPublish(_) => Some(EndpointKind::Redis),
+            Target::KafkaTopic(_) => Some(EndpointKind::Kafka),
+        }
+    }
+
+    /// The topic that destination number `leg` is, if it is one.
+    pub fn topic(&self, leg: u8) -> Option<&str> {
+        self.opened.legs.get(usize::from(leg)).map(Leg::topic).filter(|topic| !topic.is_empty())
     }
 
     /// The shard that carries it.

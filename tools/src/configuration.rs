@@ -1,16 +1,16 @@
 //! The configuration that a command runs with: from a file, the environment and the command line.
 //!
 //! ```text
-//!  --config FILE, else RINGWIRE_CONFIG, else ./ringwire.toml if it is there      --redis URL: none of them
+//!  --config FILE, else RINGWIRE_CONFIG, else ./ringwire.toml if it is there      --redis URL, --kafka HOST: none of them
 //!      └──► then RINGWIRE_… of the environment ──► then --set ──► Config
 //! ```
 
 use std::path::{Path, PathBuf};
 
 use ringwire::config::Settings;
-use ringwire::{Config, Engine, IdleStrategy};
+use ringwire::{Config, EndpointKind, Engine, IdleStrategy};
 
-use crate::args::{ENDPOINT, Origin};
+use crate::args::{ENDPOINT, KAFKA_ENDPOINT, Origin};
 use crate::output::Failure;
 
 /// The variable that names a configuration file.
@@ -39,6 +39,7 @@ pub(crate) struct Endpoint {
     pub(crate) name: String,
     /// Without user and password.
     pub(crate) address: String,
+    pub(crate) kind: EndpointKind,
 }
 
 /// Whether [`FILE_HERE`] counts.
@@ -75,7 +76,7 @@ impl Configuration {
         }
         let file = self.file.as_ref().map_or_else(String::new, |file| format!(" in {}", file.display()));
         Err(Failure::usage(format!(
-            "there is no endpoint{file}: name a Redis with --redis URL, or configure one in {FILE_HERE} or with \
+            "there is no endpoint{file}: name a Redis with --redis URL, a Kafka with --kafka HOST:PORT, or configure one in {FILE_HERE} or with \
              --config FILE"
         )))
     }
@@ -95,7 +96,7 @@ fn idle_of(config: &Config) -> String {
 }
 
 fn file_of(origin: &Origin, here: FileHere) -> Option<PathBuf> {
-    if origin.redis.is_some() {
+    if origin.redis.is_some() || origin.kafka.is_some() {
         return None;
     }
     let named = || std::env::var_os(FILE_VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from);
@@ -121,6 +122,10 @@ fn read(origin: &Origin, file: Option<&Path>) -> Result<Config, String> {
         let path = format!("endpoint.{ENDPOINT}.url");
         settings = settings.set(&path, url.text()).map_err(words)?;
     }
+    if let Some(brokers) = &origin.kafka {
+        let path = format!("endpoint.{KAFKA_ENDPOINT}.bootstrap.servers");
+        settings = settings.set(&path, brokers).map_err(words)?;
+    }
     for assignment in &origin.assignments {
         settings = settings.assign(assignment).map_err(words)?;
     }
@@ -133,6 +138,9 @@ fn endpoints(config: &Config) -> Result<Vec<Endpoint>, Failure> {
         ringwire::StartError::Config(_) => Failure::usage(error.to_string()),
         _ => Failure::from(error.to_string()),
     })?;
-    let named = |report: ringwire::EndpointReport| Endpoint { name: report.name, address: report.address };
+    let named = |report: ringwire::EndpointReport| {
+        let ringwire::EndpointReport { name, address, kind, .. } = report;
+        Endpoint { name, address, kind }
+    };
     Ok(engine.status().into_iter().map(named).collect())
 }

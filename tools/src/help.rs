@@ -23,7 +23,7 @@ Examples:
   ringwire replay quotes.csv --channel fx.eurusd --redis redis://127.0.0.1:6390 --speed real
       each line of a file, with the gaps between the times that it was recorded with
 
-Configuration: --redis URL names one Redis. Without it a file is read: --config FILE, else the one that the variable \
+Configuration: --redis URL names one Redis, --kafka HOST:PORT one Kafka. Without them a file is read: --config FILE, else the one that the variable \
 RINGWIRE_CONFIG names, else ./ringwire.toml if it is there. Then come variables such as RINGWIRE_ENGINE__IDLE, then \
 --set. `ringwire config reference` describes every setting.
 
@@ -76,6 +76,7 @@ pub(crate) const PUBLISH_EXAMPLES: &str = "\
 Examples:
   ringwire publish fx.eurusd 1.12120,1.12172 --redis redis://127.0.0.1:6379
   tail -n +2 quotes.csv | ringwire publish fx.eurusd --redis redis://127.0.0.1:6379
+  ringwire publish orders 'it works' --kafka 127.0.0.1:9092
   tail -f app.log | ringwire publish log - --config prod.toml --json";
 
 pub(crate) const SUBSCRIBE: &str = "\
@@ -124,6 +125,10 @@ or without a fraction, with an offset, a Z or nothing (then it is UTC). The unit
 that is not 0: below 100,000,000,000 it is seconds, and each further factor of 1,000 is the next finer unit. A line \
 whose time lies before an earlier one's is sent at once, and counted.
 
+At a Kafka a line is a record of the topic that the channel's name is, or that its route names. Delivered means that the \
+broker has it, as `acks` says; the table has a line for each partition, with its first and last offset. What may be in \
+the log is sent again, with the same sequence, until that is decided.
+
 Latency is counted from the time at which a line was due (at --speed max: was first offered) to the acknowledgement, \
 on the shard's clock, which is read once per duty cycle (some microseconds).";
 
@@ -131,6 +136,7 @@ pub(crate) const REPLAY_EXAMPLES: &str = "\
 Examples:
   ringwire replay quotes.csv --channel fx.eurusd --redis redis://127.0.0.1:6379
   ringwire replay quotes.csv --channel fx.eurusd --redis redis://127.0.0.1 --speed 10 --time-column ts_ns
+  ringwire replay quotes.csv --channel fx.eurusd --kafka 127.0.0.1:9092 --set compression.type=zstd
   ringwire replay quotes.csv --channel-column symbol --channel-prefix fx. --config prod.toml
   ringwire replay lines.txt --no-header --channel log --redis redis://127.0.0.1 --rate 1000
   ringwire replay quotes.csv --channel fx.eurusd --json | jq .delivered";
@@ -140,7 +146,8 @@ Connects to every endpoint of the configuration, and says how each stands.
 
 It opens connections of its own, for publishing and for subscribing, as the application would: with the same address, \
 user and password. It does not look into an application that runs. For each endpoint there is a line with both \
-connections, how long they have been in their state, and the breaker; below it stands what went wrong, and what to do. \
+connections, how long they have been in their state, and the breaker (a Kafka has neither subscriptions nor a breaker); \
+below it stands what went wrong, and what to do. \
 The exit code is 0 if all are connected and well.
 
 With --json it is one object: {\"well\", \"health\", \"file\", \"endpoints\": [{\"name\", \"address\", \"well\", \"publish\": \
@@ -206,6 +213,9 @@ Examples:
 
 pub(crate) const REDIS: &str = "\
 One Redis, and no file: redis://[user:password@]host[:port][/db] or unix:///path/to.sock";
+
+pub(crate) const KAFKA: &str = "\
+One Kafka by some of its brokers, and no file: host[:port][,host[:port]…]";
 
 pub(crate) const CONFIG_FILE: &str = "\
 The configuration file [default: what RINGWIRE_CONFIG names, else ./ringwire.toml]";

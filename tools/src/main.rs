@@ -23,6 +23,7 @@ mod lines;
 mod loopback;
 mod output;
 mod pace;
+mod positions;
 mod progress;
 mod publish;
 mod quotes;

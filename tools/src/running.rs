@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use ringwire::{EndpointState, Engine};
+use ringwire::{EndpointKind, EndpointState, Engine};
 use ringwire_loopback::front::{self, RedisFront};
 use ringwire_loopback::redis::Options;
 
@@ -12,6 +12,8 @@ use crate::configuration::{Configuration, Endpoint};
 use crate::output::Failure;
 use crate::stop::Stop;
 
+/// How a Kafka is called, and the key of its address in JSON.
+pub(crate) const KAFKA: &str = "kafka";
 /// How the embedded Redis is shown.
 const EMBEDDED: &str = "embedded";
 /// How soon a wait for the connections notices a signal.
@@ -22,6 +24,8 @@ pub(crate) struct Running {
     pub(crate) engine: Engine,
     /// The servers, for the table; without passwords.
     pub(crate) shown: String,
+    /// What kind of servers they are, in a word.
+    pub(crate) label: &'static str,
     pub(crate) idle: String,
     pub(crate) cores: usize,
     /// Stops when it is dropped: after the engine, which is declared before it.
@@ -51,9 +55,10 @@ impl Running {
     /// What the system refused, in words.
     pub(crate) fn start(configuration: Configuration) -> Result<Self, Failure> {
         let shown = shown(&configuration.endpoints);
+        let label = label(&configuration.endpoints);
         let engine = Engine::start(configuration.config).map_err(|error| error.to_string())?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self { engine, shown, idle: configuration.idle, cores, front: None })
+        Ok(Self { engine, shown, label, idle: configuration.idle, cores, front: None })
     }
 
     /// Whether messages go nowhere but to the Redis inside this process.
@@ -106,8 +111,17 @@ impl Running {
 
     /// The circumstances of a measurement, in one line.
     pub(crate) fn conditions(&self, pace: &impl Display) -> String {
-        let Self { shown, idle, cores, .. } = self;
-        format!("redis: {shown}  shard: {}  idle: {idle}  rate: {pace}  cores: {cores}", self.hosted_by())
+        let Self { shown, label, idle, cores, .. } = self;
+        format!("{label}: {shown}  shard: {}  idle: {idle}  rate: {pace}  cores: {cores}", self.hosted_by())
+    }
+}
+
+fn label(endpoints: &[Endpoint]) -> &'static str {
+    let all = |kind| endpoints.iter().all(|endpoint| endpoint.kind == kind);
+    match endpoints {
+        _ if all(EndpointKind::Redis) => "redis",
+        _ if all(EndpointKind::Kafka) => KAFKA,
+        _ => "endpoints",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Messages on their way, each accounted for: what `publish` and `replay` have in common.
 //!
 //! ```text
-//!  payload ─► publish ─┬─ accepted ─► ring ─► shard ─► Redis
+//!  payload ─► publish ─┬─ accepted ─► ring ─► shard ─► server
 //!                ▲     └─ refused: poll reports, wait, again ──┐
 //!                └────────────────────────────────────────────┘
 //!  the end ─► wait for the last outcomes ─► shutdown ─► accepted = delivered + not sent + unknown
@@ -14,6 +14,7 @@ use ringwire::{Channel, Message, Outcome, Publisher, Refusal, Reports, monotonic
 
 use crate::latency::Latency;
 use crate::pace;
+use crate::positions::{Partition, Positions};
 use crate::progress::{Live, Reading};
 use crate::running::Running;
 use crate::stop::Stop;
@@ -58,6 +59,7 @@ pub(crate) struct Sender<'a> {
     tally: Tally,
     bytes: u64,
     receivers: u64,
+    positions: Positions,
     latency: Latency,
     /// When something was last accepted or answered, or began to wait for that.
     progress_ns: u64,
@@ -76,6 +78,8 @@ pub(crate) struct Sent {
     pub(crate) tally: Tally,
     pub(crate) bytes: u64,
     pub(crate) receivers: u64,
+    /// Where Kafka brokers put it.
+    pub(crate) partitions: Vec<Partition>,
     pub(crate) latency: Latency,
     pub(crate) seconds: f64,
     /// No outcome came for the timeout.
@@ -102,6 +106,7 @@ impl<'a> Sender<'a> {
             tally: Tally::default(),
             bytes: 0,
             receivers: 0,
+            positions: Positions::default(),
             latency: Latency::new(),
             progress_ns: now_ns,
             start_ns: now_ns,
@@ -182,6 +187,7 @@ impl<'a> Sender<'a> {
 
     fn accepted(&mut self, channel: &Channel, len: usize) {
         self.messages += 1;
+        self.positions.uses(channel);
         self.tally.accepted += channel.legs() as u64;
         self.bytes += len as u64;
         if self.messages.is_multiple_of(MESSAGES_PER_POLL) {
@@ -219,13 +225,15 @@ impl<'a> Sender<'a> {
 
     /// Polls every report that is there; answers how many.
     pub(crate) fn poll(&mut self) -> usize {
-        let Self { tally, latency, last_ns, first_failure, receivers, .. } = self;
+        let Self { tally, latency, last_ns, first_failure, receivers, positions, .. } = self;
         let polled = self.reports.poll(usize::MAX, |report| {
             tally.count(report.outcome);
             *last_ns = report.at_ns.max(*last_ns);
             if report.outcome == Outcome::Delivered {
                 latency.record(report.intended_ns, report.at_ns);
-                *receivers += report.receivers();
+                if !positions.count(report) {
+                    *receivers += report.receivers();
+                }
             } else {
                 first_failure.get_or_insert_with(|| cause(report));
             }
@@ -256,6 +264,7 @@ impl<'a> Sender<'a> {
             tally: self.tally,
             bytes: self.bytes,
             receivers: self.receivers,
+            partitions: self.positions.into_partitions(),
             latency: self.latency,
             seconds: self.last_ns.saturating_sub(self.start_ns) as f64 / 1e9,
             is_quiet,

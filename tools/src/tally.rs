@@ -52,6 +52,10 @@ pub(crate) fn cause(report: &Report) -> String {
         Reason::ServerError => {
             format!("the server answered `{}`", String::from_utf8_lossy(report.error_text()))
         }
+        Reason::BrokerError => {
+            let info = report.broker_error().info();
+            format!("the broker answered {} ({}): {}", info.name, report.broker_error().0, info.advice)
+        }
         reason => reason.text().to_owned(),
     }
 }

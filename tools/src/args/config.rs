@@ -38,7 +38,7 @@ struct RawCheck {
 #[derive(Args)]
 struct RawLook {
     /// The same as --config FILE
-    #[arg(value_name = "FILE", conflicts_with_all = ["config", "redis"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["config", "redis", "kafka"])]
     path: Option<PathBuf>,
     #[command(flatten)]
     origin: RawOrigin,

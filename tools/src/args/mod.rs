@@ -27,7 +27,7 @@ pub(crate) use config::{ConfigPlan, ConfigTask};
 pub(crate) use demo::Demo;
 pub(crate) use generate::{Completions, Man};
 pub(crate) use loopback::{KafkaPlan, Loopback};
-pub(crate) use origin::{ENDPOINT, Origin};
+pub(crate) use origin::{ENDPOINT, KAFKA_ENDPOINT, Origin};
 pub(crate) use publish::{Publish, Source};
 pub(crate) use replay::{Pace, Replay, Target};
 pub(crate) use status::Status;

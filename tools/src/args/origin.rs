@@ -10,11 +10,16 @@ use crate::help;
 
 /// The name of the endpoint that `--redis` makes.
 pub(crate) const ENDPOINT: &str = "redis";
+/// The name of the endpoint that `--kafka` makes.
+pub(crate) const KAFKA_ENDPOINT: &str = "kafka";
 
 #[derive(Args)]
 pub(super) struct RawOrigin {
     #[arg(long, value_name = "URL", help = help::REDIS, conflicts_with = "config", help_heading = HEADING)]
     redis: Option<String>,
+    #[arg(long, value_name = "HOST:PORT,…", help = help::KAFKA, conflicts_with_all = ["config", "redis"])]
+    #[arg(help_heading = HEADING)]
+    kafka: Option<String>,
     #[arg(long, value_name = "FILE", help = help::CONFIG_FILE, help_heading = HEADING)]
     config: Option<PathBuf>,
     #[arg(long = "set", value_name = "PATH=VALUE", help = help::SET, help_heading = HEADING)]
@@ -28,6 +33,8 @@ const HEADING: &str = "Configuration";
 pub(crate) struct Origin {
     /// One Redis, and no file.
     pub(crate) redis: Option<RedisUrl>,
+    /// One Kafka by some of its brokers, and no file.
+    pub(crate) kafka: Option<String>,
     /// `--config`.
     pub(crate) file: Option<PathBuf>,
     /// `--set`, in their order.
@@ -37,13 +44,17 @@ pub(crate) struct Origin {
 impl RawOrigin {
     pub(super) fn resolve(self) -> Result<Origin, String> {
         let redis = self.redis.map(RedisUrl::new).transpose().map_err(|words| format!("--redis: {words}"))?;
+        if let Some(brokers) = &self.kafka {
+            let added = Config::new().kafka(KAFKA_ENDPOINT, brokers);
+            added.map_err(|error| format!("--kafka: {}", error.expected()))?;
+        }
         if self.assignments.iter().any(|assignment| !assignment.contains('=')) {
             // It is not quoted: it may be a password.
             return Err("--set: expected PATH=VALUE, as in --set engine.idle=park; `ringwire config reference` lists \
                         the paths"
                 .to_owned());
         }
-        Ok(Origin { redis, file: self.config, assignments: self.assignments })
+        Ok(Origin { redis, kafka: self.kafka, file: self.config, assignments: self.assignments })
     }
 }
 

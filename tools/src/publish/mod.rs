@@ -33,7 +33,7 @@ fn try_run(plan: &Publish, summary: &mut PublishSummary) -> Result<(), Failure> 
     let configuration = Configuration::load(&plan.origin, FileHere::Read)?.with_endpoint()?.quiet();
     let stop = Stop::listen()?;
     let running = Running::start(configuration)?;
-    summary.redis.clone_from(&running.shown);
+    summary.went_to(&running);
     let channel = running.engine.channel(&plan.channel).map_err(|error| error.to_string())?;
     let mut sender = Sender::open(&running, plan.timeout, &stop)?;
     running.wait_ready(plan.timeout, &stop)?;

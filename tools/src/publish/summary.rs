@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use crate::latency::Percentiles;
 use crate::output::{Failure, Stream, Summary};
+use crate::positions::{self, Partition};
+use crate::running::{KAFKA, Running};
 use crate::sender::Sent;
 use crate::table;
 use crate::tally::Tally;
@@ -21,16 +23,37 @@ pub(crate) struct PublishSummary {
     pub(super) bytes: u64,
     pub(super) seconds: f64,
     pub(super) latency_ns: Percentiles,
+    /// Where it went: under `kafka` where every endpoint is one.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) redis: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) kafka: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) partitions: Vec<Partition>,
     pub(super) error: Option<Failure>,
 }
 
 impl PublishSummary {
+    /// Where the one record is.
+    fn where_to(&self) -> String {
+        let place = |it: &Partition| {
+            let offset = it.first_offset.map_or_else(String::new, |offset| format!(", offset {offset}"));
+            format!("topic {}, partition {}{offset}", it.topic, it.partition)
+        };
+        self.partitions.iter().map(place).collect::<Vec<_>>().join("; ")
+    }
+
+    pub(super) fn went_to(&mut self, running: &Running) {
+        let place = if running.label == KAFKA { &mut self.kafka } else { &mut self.redis };
+        place.clone_from(&running.shown);
+    }
+
     pub(super) fn fill(&mut self, sent: &Sent, messages: u64) {
         self.messages = messages;
         self.tally = sent.tally;
         self.receivers = sent.receivers;
         self.bytes = sent.bytes;
+        self.partitions.clone_from(&sent.partitions);
         self.seconds = sent.seconds;
         self.latency_ns = sent.latency.percentiles();
     }
@@ -48,11 +71,12 @@ impl Summary for PublishSummary {
         let latency = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), table::duration);
         if self.messages == 1 && accepted == 1 && delivered == 1 {
             let heard = match self.receivers {
+                _ if !self.partitions.is_empty() => self.where_to(),
                 0 => "nobody was subscribed".to_owned(),
                 receivers => format!("{} received it", table::counted(receivers, "subscription")),
             };
             let took = latency(self.latency_ns.p50);
-            return format!("ringwire: delivered to {} in {took}; {heard}\n", self.redis);
+            return format!("ringwire: delivered to {}{} in {took}; {heard}\n", self.redis, self.kafka);
         }
         let none = String::new;
         let per_second = if self.seconds > 0.0 { (accepted as f64 / self.seconds) as u64 } else { 0 };
@@ -61,7 +85,9 @@ impl Summary for PublishSummary {
         let took = format!("p50 {}, p99 {}", latency(p50), latency(p99));
         let mut text =
             format!("\n  {} on channel {}\n", table::counted(self.messages, "message"), self.channel);
-        text += &format!("  redis: {}\n\n", self.redis);
+        let (label, place) =
+            if self.kafka.is_empty() { ("redis", &self.redis) } else { (KAFKA, &self.kafka) };
+        text += &format!("  {label}: {place}\n\n");
         text += &table::counts(&[
             (
                 "accepted",
@@ -72,8 +98,11 @@ impl Summary for PublishSummary {
             ("delivered", delivered, if delivered > 0 { took } else { none() }),
             ("not sent", not_sent, none()),
             ("unknown", unknown, none()),
-            ("receivers", self.receivers, none()),
         ]);
+        if self.kafka.is_empty() {
+            text += &table::counts(&[("receivers", self.receivers, none())]);
+        }
+        text += &positions::table(&self.partitions);
         text.push('\n');
         text
     }

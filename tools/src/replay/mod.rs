@@ -50,7 +50,7 @@ fn try_run(plan: &Replay, summary: &mut ReplaySummary) -> Result<(), Failure> {
     let timing = Timing::new(&plan.pace, &header).map_err(named)?;
     let stop = Stop::listen()?;
     let running = Running::start_somewhere(configuration)?;
-    summary.redis.clone_from(&running.shown);
+    summary.went_to(&running);
     summary.hosted_by = running.hosted_by();
     summary.conditions = running.conditions(&plan.pace);
     let channels = Channels::new(&plan.target, &header, &running.engine).map_err(named)?;

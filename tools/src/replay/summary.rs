@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use crate::latency::Percentiles;
 use crate::output::{Failure, Summary};
+use crate::positions::{self, Partition};
+use crate::running::{KAFKA, Running};
 use crate::sender::Sent;
 use crate::table;
 use crate::tally::Tally;
@@ -24,7 +26,13 @@ pub(crate) struct ReplaySummary {
     /// Lines whose time lay before an earlier one's.
     pub(super) backwards: u64,
     pub(super) latency_ns: Percentiles,
+    /// Where it went: under `kafka` where every endpoint is one.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) redis: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) kafka: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) partitions: Vec<Partition>,
     pub(super) hosted_by: String,
     #[serde(skip)]
     pub(super) conditions: String,
@@ -32,9 +40,15 @@ pub(crate) struct ReplaySummary {
 }
 
 impl ReplaySummary {
+    pub(super) fn went_to(&mut self, running: &Running) {
+        let place = if running.label == KAFKA { &mut self.kafka } else { &mut self.redis };
+        place.clone_from(&running.shown);
+    }
+
     pub(super) fn fill(&mut self, sent: &Sent) {
         self.tally = sent.tally;
         self.bytes = sent.bytes;
+        self.partitions.clone_from(&sent.partitions);
         self.seconds = sent.seconds;
         self.latency_ns = sent.latency.percentiles();
     }
@@ -70,6 +84,7 @@ impl Summary for ReplaySummary {
                 "times that went back, sent at once".to_owned(),
             )]);
         }
+        text += &positions::table(&self.partitions);
         text.push('\n');
         text += &table::latencies("latency", &[("to the acknowledgement", self.latency_ns)]);
         text.push('\n');

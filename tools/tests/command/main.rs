@@ -4,6 +4,7 @@ mod config;
 mod demo;
 mod files;
 mod generate;
+mod kafka;
 mod loopback;
 mod outage;
 mod pace;

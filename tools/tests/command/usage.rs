@@ -93,6 +93,6 @@ fn a_full_disk_is_an_error() {
 fn without_an_endpoint_it_says_how_to_name_one() {
     for arguments in [&["publish", "c", "m"][..], &["subscribe", "c"], &["status"]] {
         ringwire(arguments)
-            .turned_down("there is no endpoint: name a Redis with --redis URL, or configure one");
+            .turned_down("there is no endpoint: name a Redis with --redis URL, a Kafka with --kafka HOST:PORT, or configure one");
     }
 }

@@ -1,0 +1,94 @@
+//! Kafka by the command line, against the embedded cluster.
+
+use ringwire_loopback::front::{KafkaFront, KafkaOptions, spawn_kafka};
+use ringwire_loopback::kafka::ClusterOptions;
+
+use crate::process::{QUOTES, Scratch, journalling, ringwire};
+
+fn cluster(partitions: u32) -> KafkaFront {
+    let cluster = ClusterOptions { partitions, ..ClusterOptions::default() };
+    spawn_kafka("127.0.0.1:0", KafkaOptions { cluster, ..KafkaOptions::default() }).unwrap()
+}
+
+#[test]
+fn each_line_of_the_quotes_has_its_offset() {
+    let kafka = cluster(1);
+    let brokers = kafka.bootstrap();
+    let arguments = ["replay", QUOTES, "--channel", "fx.eurusd", "--kafka", &brokers];
+    for compression in ["none", "gzip", "snappy", "lz4", "zstd"] {
+        let set = format!("compression.type={compression}");
+        let topic = format!("topic.prefix={compression}.");
+        let ended = ringwire(arguments.iter().chain(&["--json", "--set", &set, "--set", &topic]));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let json = ended.json();
+        assert_eq!(
+            (&json["delivered"], &json["kafka"]),
+            (&9_500.into(), &format!("kafka://{brokers}").into())
+        );
+        let expected = serde_json::json!([{
+            "topic": format!("{compression}.fx.eurusd"),
+            "partition": 0, "delivered": 9_500, "first_offset": 0, "last_offset": 9_499,
+        }]);
+        assert_eq!(json["partitions"], expected, "{ended:?}");
+        assert!(json["latency_ns"]["p50"].as_u64().is_some_and(|p50| p50 > 0), "{ended:?}");
+    }
+    // The table of a person has the same.
+    let ended = ringwire(arguments);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let words: Vec<&str> = ended.stdout.split_whitespace().collect();
+    let shown = words.join(" ");
+    for words in ["kafka: kafka://", "delivered 9,500 not sent 0", "first offset", "fx.eurusd 0 9,500 0 9499"]
+    {
+        assert!(shown.contains(words), "{words}: {ended:?}");
+    }
+}
+
+#[test]
+fn one_message_says_where_it_is() {
+    let kafka = cluster(1);
+    for offset in 0..2 {
+        let ended = ringwire(["publish", "orders", "x", "--kafka", &kafka.bootstrap()]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let place = format!("; topic orders, partition 0, offset {offset}");
+        assert!(ended.stderr.contains("delivered to kafka://127.0.0.1:"), "{ended:?}");
+        assert!(ended.stderr.trim_end().ends_with(&place), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_redis_and_a_kafka_have_an_outcome_each() {
+    let (redis, kafka) = (journalling(), cluster(1));
+    let file = Scratch::new(format!(
+        "[endpoint.main]\nurl = '{}'\n[endpoint.log]\nurl = 'kafka://{}'\nlinger.ms = 0.5\n\
+         [[route]]\nchannels = '*'\nto = ['main', 'log']\ntopic = 'ticks'\n",
+        redis.url(),
+        kafka.bootstrap()
+    ));
+    let ended = ringwire(["publish", "a b", "x", "--config", file.text(), "--json"]);
+    let json = ended.json();
+    assert_eq!((&json["accepted"], &json["delivered"]), (&2.into(), &2.into()), "{ended:?}");
+    assert_eq!((&json["partitions"][0]["topic"], &json["receivers"]), (&"ticks".into(), &0.into()));
+    let ended = ringwire(["status", "--config", file.text()]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let line = ended.stdout.lines().find(|line| line.starts_with("log ")).unwrap_or_default();
+    assert!(line.contains(" kafka://127.0.0.1:") && line.contains(" connected ("), "{ended:?}");
+    assert!(!ended.stdout.contains("disconnected"), "{ended:?}");
+    let ended = ringwire(["status", "--config", file.text(), "--json"]);
+    assert!(ended.object()["endpoints"][1]["subscribe"].is_null(), "{ended:?}");
+}
+
+#[test]
+fn what_cannot_be_is_said() {
+    let kafka = cluster(1);
+    let brokers = kafka.bootstrap();
+    let bad = ringwire(["publish", "a b", "x", "--kafka", &brokers]);
+    bad.failed("`a b` cannot be a topic of the Kafka `kafka`");
+    ringwire(["subscribe", "orders", "--kafka", &brokers]).failed("subscribing there is not built yet");
+    ringwire(["publish", "c", "x", "--kafka", &brokers, "--set", "acks=2"])
+        .turned_down("expected all, -1, 1 or 0");
+    let ended = ringwire(["publish", "c", "x", "--kafka", "h:0"]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("--kafka: a port is a number from 1 to 65535"), "{ended:?}");
+    let shown = ringwire(["config", "show", "--kafka", &brokers, "--set", "acks=1"]);
+    assert!(shown.stdout.contains("# enable.idempotence is off because acks is 1"), "{shown:?}");
+}
