@@ -40,6 +40,7 @@
 //! The library never prints, exits, panics into its host or installs a signal handler.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 mod channel;
 pub mod config;
 mod connection;

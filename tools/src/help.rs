@@ -141,6 +141,16 @@ Examples:
   ringwire replay lines.txt --no-header --channel log --redis redis://127.0.0.1 --rate 1000
   ringwire replay quotes.csv --channel fx.eurusd --json | jq .delivered";
 
+pub(crate) const TOPICS_EXAMPLES: &str = "\
+Examples:
+  ringwire topics --kafka 127.0.0.1:9092
+  ringwire topics quotes --config prod.toml --endpoint log --json";
+
+pub(crate) const CREATE_TOPIC_EXAMPLES: &str = "\
+Examples:
+  ringwire create-topic quotes --partitions 3 --replication-factor 2 --kafka 127.0.0.1:9092
+  ringwire create-topic quotes --topic-config retention.ms=60000 --kafka 127.0.0.1:9092";
+
 pub(crate) const STATUS: &str = "\
 Connects to every endpoint of the configuration, and says how each stands.
 

@@ -37,6 +37,7 @@ mod stop;
 mod subscribe;
 mod table;
 mod tally;
+mod topics;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,8 @@ fn main() -> ExitCode {
         Ok(Command::Replay(plan)) => output::finish(&replay::run(&plan), plan.json),
         Ok(Command::Status(plan)) => output::finish(&status::run(&plan), plan.json),
         Ok(Command::Config(plan)) => settings::run(&plan),
+        Ok(Command::Topics(plan)) => output::finish(&topics::run(&plan), plan.asking.json),
+        Ok(Command::CreateTopic(plan)) => output::finish(&topics::create(&plan), plan.asking.json),
         Ok(Command::Loopback(plan)) => output::end(loopback::run(&plan).as_ref()),
         Ok(Command::Bench(plan)) => output::end(bench(*plan).as_ref()),
         Ok(Command::Completions(plan)) => generate::completions(&plan),

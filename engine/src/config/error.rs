@@ -74,7 +74,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// `text` with its control characters escaped.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for next in text.chars() {
         // Besides the control characters, what some terminals and readers take for a line's end.

@@ -32,6 +32,7 @@ pub use ringwire_shards::idle::IdleStrategy;
 
 pub use endpoint::EndpointKind;
 pub use error::ConfigError;
+pub(crate) use error::one_line;
 pub use kafka::{DEFAULT_BUFFER_MEMORY, DEFAULT_QUEUE_MESSAGES, KafkaOptions};
 pub use layers::{FILE_BYTES_MAX, Settings};
 pub use redis::RedisOptions;
@@ -524,6 +525,23 @@ impl Config {
     pub(crate) fn source_at(&self, name: &str) -> Result<Source, OpenError> {
         let id = self.endpoint(name).ok_or_else(|| OpenError::UnknownEndpoint(name.to_owned()))?;
         self.heard_at(&[id])
+    }
+
+    /// The brokers of the Kafka of this name, or of the only one.
+    pub(crate) fn brokers_of(&self, name: Option<&str>) -> Result<Vec<(String, u16)>, ConfigError> {
+        let kafkas = self.endpoints.iter().filter_map(|endpoint| match &endpoint.server {
+            Server::Kafka(kafka) if name.is_none_or(|name| endpoint.name == name) => Some(kafka),
+            _ => None,
+        });
+        let wrong = |found: &str, expected: &str| Err(ConfigError::new("endpoint", found, expected));
+        match (kafkas.collect::<Vec<_>>().as_slice(), name) {
+            ([kafka], _) => Ok(kafka.brokers.clone()),
+            ([], Some(name)) => wrong(name, "expected the name of a Kafka"),
+            ([], None) => {
+                wrong("", "no endpoint is a Kafka; expected one with bootstrap.servers, or a kafka:// url")
+            }
+            _ => wrong("", "several endpoints are a Kafka; expected the name of one"),
+        }
     }
 
     fn heard_at(&self, endpoints: &[EndpointId]) -> Result<Source, OpenError> {

@@ -11,6 +11,7 @@ mod status;
 mod subscribe;
 #[cfg(test)]
 mod tests;
+mod topics;
 mod values;
 
 use std::ffi::OsString;
@@ -32,6 +33,7 @@ pub(crate) use publish::{Publish, Source};
 pub(crate) use replay::{Pace, Replay, Target};
 pub(crate) use status::Status;
 pub(crate) use subscribe::{Pattern, Subscribe};
+pub(crate) use topics::{Asking, CreateTopic, Topics};
 
 #[derive(Parser)]
 #[command(name = "ringwire", version, about = help::SHORT, long_about = help::ABOUT, after_help = help::EXAMPLES)]
@@ -65,6 +67,12 @@ enum RawSubcommand {
     /// Run a small Redis or Kafka for trying things out, until Ctrl-C
     #[command(long_about = help::LOOPBACK, after_help = help::LOOPBACK_EXAMPLES)]
     Loopback(loopback::Raw),
+    /// List the topics of a Kafka, or describe one: partitions, leaders, replicas
+    #[command(after_help = help::TOPICS_EXAMPLES)]
+    Topics(topics::RawTopics),
+    /// Make a topic at a Kafka
+    #[command(after_help = help::CREATE_TOPIC_EXAMPLES)]
+    CreateTopic(topics::RawCreateTopic),
     /// Measure this machine: Ringwire beside a bare socket and other clients of Redis
     #[command(long_about = help::BENCH, after_help = help::BENCH_EXAMPLES)]
     Bench(Box<RigArgs>),
@@ -85,6 +93,8 @@ pub(crate) enum Command {
     Replay(Replay),
     Status(Status),
     Config(ConfigPlan),
+    Topics(Topics),
+    CreateTopic(CreateTopic),
     Loopback(Loopback),
     Bench(Box<RigArgs>),
     Completions(Completions),
@@ -132,6 +142,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         RawSubcommand::Replay(raw) => raw.resolve().map(Command::Replay),
         RawSubcommand::Status(raw) => raw.resolve().map(Command::Status),
         RawSubcommand::Config(raw) => raw.resolve().map(Command::Config),
+        RawSubcommand::Topics(raw) => raw.resolve().map(Command::Topics),
+        RawSubcommand::CreateTopic(raw) => raw.resolve().map(Command::CreateTopic),
         RawSubcommand::Loopback(raw) => raw.resolve().map(Command::Loopback),
         RawSubcommand::Bench(raw) => Ok(Command::Bench(raw)),
         RawSubcommand::Completions(raw) => Ok(Command::Completions(raw.resolve())),

@@ -92,3 +92,28 @@ fn what_cannot_be_is_said() {
     let shown = ringwire(["config", "show", "--kafka", &brokers, "--set", "acks=1"]);
     assert!(shown.stdout.contains("# enable.idempotence is off because acks is 1"), "{shown:?}");
 }
+
+#[test]
+fn topics_are_made_listed_and_described() {
+    let kafka = cluster(1);
+    let brokers = kafka.bootstrap();
+    let none = ringwire(["topics", "quotes", "--kafka", &brokers]);
+    none.failed("topic quotes: ");
+    assert!(none.stderr.contains("UNKNOWN_TOPIC_OR_PARTITION (3)"), "{none:?}");
+    let create = ["create-topic", "quotes", "--partitions", "3", "--kafka", &brokers];
+    let made = ringwire(create);
+    assert_eq!((made.code, made.stdout.as_str()), (Some(0), "created topic quotes\n"), "{made:?}");
+    let again = ringwire(create);
+    again.failed("TOPIC_ALREADY_EXISTS (36)");
+    let listed = ringwire(["topics", "--kafka", &brokers, "--json"]);
+    assert_eq!(listed.object()["topics"][0]["name"], "quotes", "{listed:?}");
+    let described = ringwire(["topics", "quotes", "--kafka", &brokers]);
+    let lines: Vec<Vec<&str>> =
+        described.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines.len(), 4, "{described:?}");
+    assert_eq!(lines[0], ["TOPIC", "PARTITION", "LEADER", "REPLICAS", "ISR"]);
+    assert_eq!(lines[3], ["quotes", "2", "1", "1", "1"], "{described:?}");
+    ringwire(["topics", "--kafka", "127.0.0.1:9", "--timeout", "1"]).failed("127.0.0.1:9 does not answer");
+    let redis = ringwire(["topics", "--redis", "redis://127.0.0.1:9"]);
+    redis.turned_down("no endpoint is a Kafka");
+}
