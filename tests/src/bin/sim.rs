@@ -1,4 +1,4 @@
-//! Runs the simulation: `--seeds 10000`, or one seed with `--seed 1234 --trace`.
+//! Runs the simulation: `--seeds 10000`, or one seed with `--seed 1234 --trace`; of Kafka with `--kafka`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -6,9 +6,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ringwire_tests::sim::{self, Coverage, Violation};
+use ringwire_tests::sim::{self, Counts, Violation};
 
-const USAGE: &str = "usage: sim [--seeds COUNT] [--from SEED] [--threads COUNT] | --seed SEED [--trace]";
+const USAGE: &str =
+    "usage: sim [--kafka] [--seeds COUNT] [--from SEED] [--threads COUNT] | --seed SEED [--trace]";
 /// How often the progress line is renewed.
 const PROGRESS: Duration = Duration::from_millis(500);
 /// Violations that are printed in full; the rest is counted.
@@ -20,15 +21,20 @@ struct Arguments {
     threads: usize,
     seed: Option<u64>,
     trace: bool,
+    kafka: bool,
 }
 
 fn arguments() -> Result<Arguments, String> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut parsed = Arguments { seeds: 1_000, from: 0, threads, seed: None, trace: false };
+    let mut parsed = Arguments { seeds: 1_000, from: 0, threads, seed: None, trace: false, kafka: false };
     let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {
         if name == "--trace" {
             parsed.trace = true;
+            continue;
+        }
+        if name == "--kafka" {
+            parsed.kafka = true;
             continue;
         }
         let value = given.next().and_then(|text| text.parse::<u64>().ok());
@@ -52,14 +58,24 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match arguments.seed {
-        Some(seed) => one(seed, arguments.trace),
-        None => many(&arguments),
+    match arguments.kafka {
+        true => simulate(&arguments, sim::kafka::run),
+        false => simulate(&arguments, sim::run),
     }
 }
 
-fn one(seed: u64, trace: bool) -> ExitCode {
-    match sim::run(seed, trace) {
+/// One seed of a world.
+type Run<T> = fn(u64, bool) -> Result<T, Violation>;
+
+fn simulate<T: Counts>(arguments: &Arguments, run: Run<T>) -> ExitCode {
+    match arguments.seed {
+        Some(seed) => one(seed, arguments.trace, run),
+        None => many(arguments, run),
+    }
+}
+
+fn one<T: Counts>(seed: u64, trace: bool, run: Run<T>) -> ExitCode {
+    match run(seed, trace) {
         Ok(coverage) => {
             print_coverage(&coverage);
             ExitCode::SUCCESS
@@ -71,10 +87,10 @@ fn one(seed: u64, trace: bool) -> ExitCode {
     }
 }
 
-fn many(arguments: &Arguments) -> ExitCode {
+fn many<T: Counts>(arguments: &Arguments, run: Run<T>) -> ExitCode {
     let next = AtomicU64::new(arguments.from);
     let end = arguments.from + arguments.seeds;
-    let found: Mutex<(Coverage, Vec<Violation>)> = Mutex::default();
+    let found: Mutex<(T, Vec<Violation>)> = Mutex::default();
     let started = Instant::now();
     // A panic is a violation: its own message would only stand between the lines.
     std::panic::set_hook(Box::new(|_| {}));
@@ -86,7 +102,7 @@ fn many(arguments: &Arguments) -> ExitCode {
                     if seed >= end {
                         break;
                     }
-                    let result = sim::run(seed, false);
+                    let result = run(seed, false);
                     let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     match result {
                         Ok(coverage) => found.0.add(&coverage),
@@ -134,7 +150,7 @@ fn progress(next: &AtomicU64, arguments: &Arguments, started: Instant) {
     }
 }
 
-fn print_coverage(coverage: &Coverage) {
+fn print_coverage(coverage: &impl Counts) {
     for (name, count) in coverage.counts() {
         println!("{count:>12} {name}");
     }

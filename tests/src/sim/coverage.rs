@@ -1,31 +1,40 @@
 //! What the runs exercised, so that the simulation cannot stop exercising something in silence.
 
-macro_rules! coverage {
-    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+/// What one run exercised, or many.
+pub trait Counts: Default + Send {
+    /// Every count with its name.
+    fn counts(&self) -> Vec<(&'static str, u64)>;
+
+    /// Adds another run's counts.
+    fn add(&mut self, other: &Self);
+}
+
+macro_rules! counts {
+    ($type:ident: $($(#[doc = $doc:literal])+ $name:ident,)+) => {
         /// Counts over one run, or summed over many.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Coverage {
+        pub struct $type {
             $($(#[doc = $doc])+ pub $name: u64,)+
             /// Mixed from everything that happened: equal for two runs of one seed.
             pub digest: u64,
         }
 
-        impl Coverage {
-            /// Every count with its name.
-            pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        impl $crate::sim::Counts for $type {
+            fn counts(&self) -> Vec<(&'static str, u64)> {
                 vec![$((stringify!($name), self.$name),)+]
             }
 
-            /// Adds another run's counts.
-            pub fn add(&mut self, other: &Self) {
+            fn add(&mut self, other: &Self) {
                 $(self.$name += other.$name;)+
                 self.digest ^= other.digest;
             }
         }
     };
 }
+pub(crate) use counts;
 
-coverage! {
+counts! {
+    Coverage:
     /// Messages accepted by publishers.
     accepted,
     /// (Message, leg) that ended *delivered*.

@@ -5,6 +5,8 @@ use super::random::mix;
 /// An invariant that did not hold. Its text has all that is needed to see it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
+    /// The world's name, as an argument of the simulation's command; none for Redis.
+    pub world: &'static str,
     /// The run's seed.
     pub seed: u64,
     /// Virtual time, in nanoseconds.
@@ -17,11 +19,11 @@ pub struct Violation {
 
 impl std::fmt::Display for Violation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { seed, at_ns, invariant, message } = self;
+        let Self { world, seed, at_ns, invariant, message } = self;
         let (seconds, nanos) = (at_ns / 1_000_000_000, at_ns % 1_000_000_000);
         write!(
             f,
-            "seed {seed} at {seconds}.{nanos:09}s: {invariant}: {message}\n  again with: cargo run -p ringwire-tests --bin sim -- --seed {seed} --trace"
+            "seed {seed} at {seconds}.{nanos:09}s: {invariant}: {message}\n  again with: cargo run -p ringwire-tests --bin sim -- {world}--seed {seed} --trace"
         )
     }
 }
@@ -30,6 +32,7 @@ impl std::error::Error for Violation {}
 
 #[derive(Debug)]
 pub(crate) struct Judge {
+    world: &'static str,
     pub(crate) seed: u64,
     pub(crate) at_ns: u64,
     trace: bool,
@@ -38,16 +41,16 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    pub(crate) fn new(seed: u64, trace: bool) -> Self {
-        Self { seed, at_ns: 0, trace, digest: seed, violation: None }
+    pub(crate) fn new(world: &'static str, seed: u64, trace: bool) -> Self {
+        Self { world, seed, at_ns: 0, trace, digest: seed, violation: None }
     }
 
     /// Records that `invariant` was broken, unless one was before.
     #[cold]
     pub(crate) fn broken(&mut self, invariant: &'static str, message: String) {
         self.note(|| format!("VIOLATION {invariant}: {message}"));
-        let (seed, at_ns) = (self.seed, self.at_ns);
-        self.violation.get_or_insert(Violation { seed, at_ns, invariant, message });
+        let (world, seed, at_ns) = (self.world, self.seed, self.at_ns);
+        self.violation.get_or_insert(Violation { world, seed, at_ns, invariant, message });
     }
 
     /// Records a violation unless `holds`.

@@ -17,6 +17,7 @@ mod coverage;
 mod faults;
 mod invariants;
 mod judge;
+pub mod kafka;
 mod ledger;
 mod mishaps;
 mod network;
@@ -33,7 +34,7 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub use coverage::Coverage;
+pub use coverage::{Counts, Coverage};
 pub use judge::Violation;
 
 /// Runs one seed, and answers what it exercised. With `trace` it prints what happens.
@@ -42,11 +43,19 @@ pub use judge::Violation;
 ///
 /// The first invariant that did not hold; a panic is one of them.
 pub fn run(seed: u64, trace: bool) -> Result<Coverage, Violation> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| world::World::new(seed, trace).run()));
-    outcome.unwrap_or_else(|panic| {
+    guarded("", seed, || world::World::new(seed, trace).run())
+}
+
+/// Runs a world; a panic is a violation.
+fn guarded<T>(
+    world: &'static str,
+    seed: u64,
+    run: impl FnOnce() -> Result<T, Violation>,
+) -> Result<T, Violation> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let words = panic.downcast_ref::<String>().cloned();
         let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         let message = words.unwrap_or_else(|| "a panic without words".to_owned());
-        Err(Violation { seed, at_ns: 0, invariant: "nothing panics", message })
+        Err(Violation { world, seed, at_ns: 0, invariant: "nothing panics", message })
     })
 }

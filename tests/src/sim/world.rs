@@ -48,7 +48,7 @@ impl World {
         let names = scenario.channels.iter().map(|channel| channel.name.clone()).collect();
         let liars = scenario.endpoints.iter().map(|it| it.character == Character::Hostile).collect();
         let ledger = Ledger::new(scenario.publishers.len(), liars, names);
-        let mut ctx = Context::new(random, ledger, make_breakers(&scenario), Judge::new(seed, trace));
+        let mut ctx = Context::new(random, ledger, make_breakers(&scenario), Judge::new("", seed, trace));
         ctx.turn_delay_max_ns = scenario.turn_delay_max_ns;
         ctx.healthy_bound_ns = healthy_bound_ns(&scenario);
         ctx.judge.note(|| format!("{scenario:#?}"));

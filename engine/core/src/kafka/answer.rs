@@ -20,7 +20,6 @@ use super::{KafkaProducer, Slots, count};
 use crate::outlet::Outlet;
 use crate::report::{Outcome, Reason, broker_error_detail, position_detail};
 use crate::status::LinkError;
-use crate::time::MILLISECOND_NS;
 
 /// Offset of a batch of which the broker says only that it has it.
 const OFFSET_UNKNOWN: i64 = -1;
@@ -126,10 +125,7 @@ impl KafkaProducer {
                 parts.len()
             )));
         }
-        if answer.throttle_time_ms > 0 {
-            let pause_ns = answer.throttle_time_ms as u64 * MILLISECOND_NS;
-            self.links[lane].muted_until_ns = now_ns.saturating_add(pause_ns);
-        }
+        self.links[lane].throttle(now_ns, answer.throttle_time_ms);
         let mut is_news = false;
         for topic in answer.responses {
             for told in topic.partition_responses {

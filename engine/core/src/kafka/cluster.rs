@@ -9,7 +9,7 @@ use ringwire_codec::kafka::{
 };
 
 use super::link::{Asked, Link, Part, Question};
-use super::partition::Identity;
+use super::partition::{Batch, Identity};
 use super::{KafkaProducer, Slots};
 use crate::backoff::Random;
 use crate::outlet::{ConnectionId, Outlet};
@@ -273,6 +273,7 @@ impl KafkaProducer {
         self.cluster.is_identity_asked = false;
         let answer = decode_response::<InitProducerIdRequest<'_>>(asked.version, self.links[lane].payload())
             .map_err(|error| LinkError::Protocol(error.to_string().into()))?;
+        self.links[lane].throttle(now_ns, answer.throttle_time_ms);
         self.is_state_stale = true;
         if answer.error_code == ErrorCode::NONE {
             self.cluster.identity = Some(Identity { id: answer.producer_id, epoch: answer.producer_epoch });
@@ -325,6 +326,7 @@ impl KafkaProducer {
     ) -> Result<(), LinkError> {
         let answer = decode_response::<MetadataRequest<'_>>(version, payload)
             .map_err(|error| LinkError::Protocol(error.to_string().into()))?;
+        self.links[lane].throttle(now_ns, answer.throttle_time_ms);
         if answer.error_code == ErrorCode::REBOOTSTRAP_REQUIRED {
             return Err(LinkError::Refused(answer.error_code.to_string()));
         }
@@ -495,7 +497,8 @@ impl KafkaProducer {
         }
     }
 
-    /// Ends all that waits for a partition and is not under way.
+    /// Ends all that waits for a partition and is not under way. What may be in the log stays until its broker says
+    /// what became of it, unless that went with the topic.
     fn abandon(
         &mut self,
         now_ns: u64,
@@ -506,9 +509,12 @@ impl KafkaProducer {
     ) {
         let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
         partition.seal(&mut self.compressors, &mut self.pool);
+        let gone = [ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::UNKNOWN_TOPIC_ID];
+        let is_gone = reason == Reason::NoPartition || gone.contains(&code);
         loop {
             let partition = &self.topics[part.topic as usize].partitions[part.partition as usize];
-            let Some(index) = partition.queue.iter().position(|batch| !batch.is_under_way) else { break };
+            let is_over = |batch: &Batch| !batch.is_under_way && (is_gone || !batch.is_ambiguous);
+            let Some(index) = partition.queue.iter().position(is_over) else { break };
             self.give_up(now_ns, part, index, reason, code, outlet);
         }
     }

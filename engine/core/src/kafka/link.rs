@@ -22,7 +22,7 @@ use crate::backoff::{self, Random};
 use crate::buffer::{Input, Output};
 use crate::outlet::ConnectionId;
 use crate::status::LinkError;
-use crate::time::{NEVER_NS, SECOND_NS};
+use crate::time::{MILLISECOND_NS, NEVER_NS, SECOND_NS};
 
 /// A connection that was ready for so long was a success, whatever ended it.
 const LASTING_NS: u64 = SECOND_NS;
@@ -473,6 +473,12 @@ impl Link {
     /// Whether all of a question's bytes were handed to the network, as far as this connection went.
     pub(super) fn was_sent(&self, asked: &Asked) -> bool {
         asked.end <= self.output.sent_to()
+    }
+
+    /// The broker wants a pause of so many milliseconds, whatever it answers besides (KIP-219).
+    pub(super) fn throttle(&mut self, now_ns: u64, ms: i32) {
+        let pause_ns = u64::try_from(ms).unwrap_or(0) * MILLISECOND_NS;
+        self.muted_until_ns = self.muted_until_ns.max(now_ns.saturating_add(pause_ns));
     }
 
     /// It answers as it should: the count of failures begins anew.

@@ -47,6 +47,9 @@ use crate::time::{MILLISECOND_NS, NEVER_NS, Now};
 const ANSWERS_PER_POLL: usize = 16;
 /// How often what waits is looked through for what has waited too long.
 const EXPIRE_EVERY_NS: u64 = 100 * MILLISECOND_NS;
+/// A batch that cannot go out takes records for this part of `delivery.timeout.ms`, so that the timeout, which counts
+/// from its first record, ends none of them by more than that too early.
+const EXPIRY_PARTS: u64 = 8;
 /// Messages that were held for a topic's partitions and are given to them in one poll.
 const RELEASED_PER_POLL: usize = 256;
 /// Headers of one record that are handed on without an allocation.
@@ -419,7 +422,9 @@ impl KafkaProducer {
         outlet: &mut impl Outlet,
     ) {
         let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
-        if !partition.open.is_empty() && is_old(partition.open_since_ns) {
+        // A batch is given up as a whole: what comes later than its first record shall not be long later.
+        let age_ns = now_ns.saturating_sub(partition.open_since_ns);
+        if !partition.open.is_empty() && age_ns >= self.settings.delivery_timeout_ns / EXPIRY_PARTS {
             partition.seal(&mut self.compressors, &mut self.pool);
         }
         // From the front: what waits behind something ambiguous may not be judged before that.
