@@ -9,6 +9,7 @@
 //!
 //! A seed decides everything: who there is, how large and how fast it is, what goes wrong and when. One run is some
 //! virtual seconds and some real milliseconds; the same seed does the same again.
+//! The Kafka producer has a world of its own, in [`kafka`].
 
 mod application;
 mod breaker;

@@ -143,7 +143,8 @@ impl KafkaProducer {
     fn part_of(&self, parts: &[Part], name: &str, id: [u8; 16], index: i32) -> Option<Part> {
         let is_named = |part: &&Part| {
             let topic = &self.topics[part.topic as usize];
-            part.partition as i32 == index && (topic.name == name || name.is_empty() && topic.id == id)
+            let is_id = name.is_empty() && (topic.id == id || topic.former_id == id);
+            part.partition as i32 == index && (topic.name == name || is_id)
         };
         parts.iter().find(is_named).copied()
     }

@@ -418,6 +418,9 @@ impl KafkaProducer {
         topic.missing_since_ns = None;
         topic.refused = None;
         let is_another = topic.id != NO_UUID && told.topic_id != NO_UUID && topic.id != told.topic_id;
+        if is_another {
+            topic.former_id = topic.id;
+        }
         topic.id = told.topic_id;
         let count = told.partitions.len();
         topic.grow(count);
@@ -429,9 +432,7 @@ impl KafkaProducer {
             let part = Part { topic: index, partition: number };
             is_whole &= self.take_leader(part, told.leader_id, told.leader_epoch, is_another);
         }
-        if is_another {
-            self.abandon_beyond(now_ns, index, count, outlet);
-        }
+        self.abandon_beyond(now_ns, index, count, is_another, outlet);
         is_whole
     }
 
@@ -488,11 +489,24 @@ impl KafkaProducer {
         }
     }
 
-    /// A topic was made anew with fewer partitions: what waits for the others is answered.
-    fn abandon_beyond(&mut self, now_ns: u64, index: u32, count: usize, outlet: &mut impl Outlet) {
-        for number in count..self.topics[index as usize].partitions.len() {
+    /// A topic was made anew, now or before, with fewer partitions: what waits for the others is answered, also what
+    /// was under way then.
+    fn abandon_beyond(
+        &mut self,
+        now_ns: u64,
+        index: u32,
+        count: usize,
+        is_another: bool,
+        outlet: &mut impl Outlet,
+    ) {
+        for number in 0..self.topics[index as usize].partitions.len() {
+            let partition = &mut self.topics[index as usize].partitions[number];
+            partition.is_gone = number >= count && (is_another || partition.is_gone);
+            if !partition.is_gone {
+                continue;
+            }
+            partition.leader = -1;
             let part = Part { topic: index, partition: number as u32 };
-            self.topics[index as usize].partitions[number].leader = -1;
             self.abandon(now_ns, part, Reason::NoPartition, ErrorCode::NONE, outlet);
         }
     }

@@ -344,10 +344,11 @@ impl KafkaProducer {
     fn poll_link(&mut self, now: Now, lane: usize, slots: &mut Slots, outlet: &mut impl Outlet) -> bool {
         let now_ns = now.mono_ns;
         let mut answered = 0;
-        while let Some(asked) = self.links[lane].take_unanswerable() {
-            self.unacknowledged(now_ns, lane, asked, outlet);
-        }
         let error = loop {
+            // Also behind an answer: what needs none may have waited for that.
+            while let Some(asked) = self.links[lane].take_unanswerable() {
+                self.unacknowledged(now_ns, lane, asked, outlet);
+            }
             if answered == ANSWERS_PER_POLL {
                 return true;
             }

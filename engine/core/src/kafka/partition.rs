@@ -128,6 +128,8 @@ pub(super) struct Partition {
     pub(super) failures: u32,
     /// Stands in some list of partitions with something to send.
     pub(super) is_listed: bool,
+    /// The topic was made anew, and has no partition of this number.
+    pub(super) is_gone: bool,
 }
 
 impl Partition {
@@ -149,6 +151,7 @@ impl Partition {
             not_before_ns: 0,
             failures: 0,
             is_listed: false,
+            is_gone: false,
         }
     }
 

@@ -22,6 +22,8 @@ pub(super) struct Topic {
     pub(super) name: String,
     /// As the cluster numbers it, from Kafka 2.8 on.
     pub(super) id: [u8; 16],
+    /// The id of the topic that had the name before: an answer about that one may still be on its way.
+    pub(super) former_id: [u8; 16],
     pub(super) partitions: Vec<Partition>,
     /// Partitions that it has; a topic that was made anew may have fewer than before.
     pub(super) count: u32,
@@ -45,6 +47,7 @@ impl Topic {
         Self {
             name: name.to_owned(),
             id: NO_UUID,
+            former_id: NO_UUID,
             partitions: Vec::new(),
             count: 0,
             memory: Memory::default(),

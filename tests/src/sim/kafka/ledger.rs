@@ -36,6 +36,8 @@ pub(super) struct Message {
     pub(super) places: Vec<Place>,
     pub(super) outcome: Option<Outcome>,
     pub(super) shaken: bool,
+    /// A request that holds it has left the client whole. Only kept without idempotence.
+    pub(super) has_left: bool,
 }
 
 /// A topic as the world has it.

@@ -153,7 +153,8 @@ fn unknown(
     let has_reason = match report.reason {
         Reason::Shutdown => ctx.expired,
         Reason::NotAcknowledged => acks == Acks::None,
-        Reason::ConnectionLost => !idempotent,
+        Reason::ConnectionLost => acks == Acks::None || !idempotent && message.has_left,
+        Reason::NoPartition => ctx.ledger.topics[message.topic].was_deleted,
         // What the broker remembers of the producer goes with its topic.
         Reason::BrokerError => !idempotent || is_final || is_gone(code) && ctx.ledger.misses(code),
         Reason::StateLost => idempotent && (message.shaken || ctx.ledger.excuses_disorder(message.topic)),

@@ -5,12 +5,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use ringwire_codec::kafka::{
-    Api, Appended, ErrorCode, MetadataRequest, MetadataResponse, NO_UUID, PartitionProduceResponse,
+    Api, Appended, ErrorCode, Inflater, MetadataRequest, MetadataResponse, NO_UUID, PartitionProduceResponse,
     ProduceRequest, ReceivedRequest, RecordBatch, decode_response,
 };
 use ringwire_core::{ConnectionId, KafkaSettings, MILLISECOND_NS};
 
 use super::context::Context;
+use crate::sim::ledger::sender;
 
 /// A topic by its index, and a partition of it.
 type Part = (usize, i32);
@@ -39,6 +40,8 @@ struct Asked {
     start: u64,
     end: u64,
     sent: Vec<Sent>,
+    /// The messages in it, by publisher and sequence. Only without idempotence.
+    messages: Vec<(usize, u64)>,
 }
 
 /// One connection.
@@ -129,7 +132,15 @@ pub(super) fn closed(ctx: &mut Context, connection: ConnectionId) {
 
 /// `send` took so many bytes.
 pub(super) fn taken(ctx: &mut Context, connection: ConnectionId, n: usize) {
-    ctx.wire.lines[connection.index()].taken += n as u64;
+    let line = &mut ctx.wire.lines[connection.index()];
+    line.taken += n as u64;
+    for asked in line.asked.iter_mut().filter(|asked| asked.end <= line.taken) {
+        for (publisher, sequence) in asked.messages.drain(..) {
+            if let Some(message) = ctx.ledger.message(publisher as u32, sequence) {
+                message.has_left = true;
+            }
+        }
+    }
 }
 
 /// What the core wants to send on a connection: whole requests, of which some may have been seen.
@@ -160,7 +171,8 @@ fn asked(ctx: &mut Context, wire: &mut Wire, line: usize, payload: &[u8]) {
     let (version, correlation_id) = (received.header.version, received.header.correlation_id);
     let end = wire.lines[line].seen;
     let start = end - 4 - payload.len() as u64;
-    let mut asked = Asked { api, version, correlation_id, start, end, sent: Vec::new() };
+    let mut asked =
+        Asked { api, version, correlation_id, start, end, sent: Vec::new(), messages: Vec::new() };
     if api == Api::Produce {
         ctx.coverage.produces += 1;
         let Ok(request) = received.decode::<ProduceRequest<'_>>() else {
@@ -172,8 +184,22 @@ fn asked(ctx: &mut Context, wire: &mut Wire, line: usize, payload: &[u8]) {
             // Nobody answers.
             return;
         }
+        if asked.sent.iter().any(|sent| sent.identity.0 < 0) {
+            asked.messages = messages(&request);
+        }
     }
     wire.lines[line].asked.push_back(asked);
+}
+
+/// Who published what is in a request.
+fn messages(request: &ProduceRequest<'_>) -> Vec<(usize, u64)> {
+    let (mut inflater, mut scratch, mut all) = (Inflater::default(), Vec::new(), Vec::new());
+    for data in request.topic_data.into_iter().flat_map(|topic| topic.partition_data) {
+        let Ok((batch, _)) = RecordBatch::read(data.records.unwrap_or_default()) else { continue };
+        let Ok(records) = batch.records(&mut inflater, &mut scratch) else { continue };
+        all.extend(records.flatten().filter_map(|read| sender(read.record.value?)));
+    }
+    all
 }
 
 /// What a Produce request keeps to.
@@ -239,7 +265,9 @@ fn goes_to_its_leader(ctx: &mut Context, wire: &Wire, line: usize, sent: &Sent) 
     let Some(leader) = wire.leaders.get(&sent.part) else { return };
     let broker = wire.lines[line].broker;
     // Without ids a topic that was made anew is not told from the one before.
-    let is_doubtful = leader.topic_id == NO_UUID && ctx.ledger.topics[sent.part.0].was_deleted;
+    let is_nameless = leader.topic_id == NO_UUID && ctx.ledger.topics[sent.part.0].was_deleted;
+    // A leader that is down is named, or not, in the same epoch.
+    let is_doubtful = is_nameless || leader.nodes.contains(&-1);
     let leads = |leader: &Leader| broker.is_some_and(|broker| leader.nodes.contains(&broker));
     // What came in this turn may have been read already.
     let mut fresh = wire.lines.iter().flat_map(|line| &line.fresh);

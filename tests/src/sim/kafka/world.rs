@@ -210,6 +210,7 @@ impl World {
                 places: Vec::new(),
                 outcome: None,
                 shaken: false,
+                has_left: false,
             },
         );
         self.shard.ring.push_back((publisher, sequence));
