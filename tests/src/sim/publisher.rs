@@ -63,6 +63,9 @@ impl Publisher {
         }
         let longest = self.plan.payload_max.min(self.ring.frame_len_max() - ringwire_core::frame::PLAIN_LEN);
         let payload_len = ctx.random.between(PAYLOAD_HEAD as u64, longest as u64) as usize;
+        // Redis has no keys: one changes nothing but the frame's layout and its cost.
+        let key = ctx.random.percent(10).then_some(&b"key"[..]);
+        let body_len = payload_len + key.map_or(0, <[u8]>::len);
         let slots = Amount { messages: legs.len() as u64, bytes: 0 };
         if self.reports.as_mut().is_some_and(|reports| !reports.slots.fits(slots)) {
             ctx.coverage.reports_full += 1;
@@ -70,13 +73,13 @@ impl Publisher {
         }
         let costs: Vec<(usize, u32)> = legs
             .iter()
-            .filter_map(|leg| Some((usize::from(leg.endpoint()?.0), leg.cost(payload_len))))
+            .filter_map(|leg| Some((usize::from(leg.endpoint()?.0), leg.cost(body_len))))
             .collect();
         if !costs.iter().all(|(endpoint, cost)| self.accounts[*endpoint].fits(one(*cost))) {
             ctx.coverage.back_pressured += 1;
             return Err(Refusal::BackPressured);
         }
-        self.commit(ctx, channel, legs, payload_len)?;
+        self.commit(ctx, channel, legs, payload_len, key)?;
         for (endpoint, cost) in costs {
             self.accounts[endpoint].take(one(cost));
         }
@@ -94,12 +97,11 @@ impl Publisher {
         channel: u32,
         legs: &[Leg],
         payload_len: usize,
+        key: Option<&[u8]>,
     ) -> Result<(), Refusal> {
         let sequence = ctx.ledger.messages[self.index].len() as u64;
         let (tag, intended_ns) = (ctx.random.next(), ctx.random.next());
         let payload = ledger::payload(self.index, sequence, payload_len);
-        // Redis has no keys: one changes nothing but the frame's layout.
-        let key = ctx.random.percent(10).then_some(&b"key"[..]);
         let frame =
             Frame { channel, sequence, tag, intended_ns, key, payload: Some(&payload), ..Frame::default() };
         let mut claim = match self.ring.try_claim(frame.encoded_len()) {
@@ -113,7 +115,7 @@ impl Publisher {
         claim.commit();
         let record = |leg: &Leg| LegRecord {
             endpoint: leg.endpoint().map(|it| usize::from(it.0)),
-            cost: leg.cost(payload_len),
+            cost: leg.cost(frame.body_len()),
             when_down: leg.when_down(),
             executed: 0,
             receivers: 0,

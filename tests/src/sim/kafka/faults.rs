@@ -92,7 +92,7 @@ const PRODUCER_CODES: [ErrorCode; 3] = [
     ErrorCode::INVALID_PRODUCER_EPOCH,
 ];
 /// Codes that brokers answer to Produce most often.
-const USUAL_CODES: [i16; 10] = [-1, 3, 6, 7, 10, 19, 20, 56, 87, 100];
+const USUAL_CODES: [i16; 11] = [-1, 3, 6, 7, 10, 19, 20, 46, 56, 87, 100];
 
 /// What [`choose_kind`] chooses from, and where the losses of state and the injected errors are in it.
 const KINDS: u64 = 22;

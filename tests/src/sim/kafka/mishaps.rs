@@ -81,12 +81,7 @@ impl World {
                 ctx.ledger.missing = true;
                 network.cluster.delete_topic(name(topic));
             }
-            Kind::AddPartitions { topic } => {
-                let count = network.cluster.partition_count(name(topic)).unwrap_or(PARTITIONS_MAX as usize);
-                let added =
-                    count < PARTITIONS_MAX as usize && network.cluster.add_partitions(name(topic), 1).is_ok();
-                ctx.coverage.partitions_added += u64::from(added);
-            }
+            Kind::AddPartitions { topic } => self.add_partition(topic),
             Kind::Forget { topic, partition } => {
                 if let Some((leader, _)) = network.cluster.leader(name(topic), partition) {
                     network.cluster.hold_answers(leader);
@@ -105,6 +100,14 @@ impl World {
                 network.hosts.entry(broker).or_default().nonsense = percent;
             }
         }
+    }
+
+    fn add_partition(&mut self, topic: usize) {
+        let (ctx, cluster) = (&mut self.shard.port.ctx, &mut self.shard.network.cluster);
+        let name = &self.shard.port.scenario.topics[topic].name;
+        let count = cluster.partition_count(name).unwrap_or(PARTITIONS_MAX as usize);
+        let is_added = count < PARTITIONS_MAX as usize && cluster.add_partitions(name, 1).is_ok();
+        ctx.coverage.partitions_added += u64::from(is_added);
     }
 
     fn stop(&mut self, broker: i32, moves: bool) {
@@ -143,6 +146,8 @@ impl World {
             Kind::Stale { broker, .. } => network.cluster.thaw_metadata(broker),
             Kind::Throttle { .. } => network.cluster.set_throttle_ms(0),
             Kind::Delete { topic, partitions } => {
+                let has_ids = scenario.options.topic_ids;
+                let partitions = if has_ids { partitions } else { PARTITIONS_MAX as u32 };
                 let plan = TopicPlan { partitions, ..scenario.topics[topic].clone() };
                 let is_made = create(&mut network.cluster, &plan);
                 ctx.coverage.recreations += u64::from(is_made);
@@ -187,7 +192,9 @@ impl World {
             network.resume(ctx, broker);
         }
         for plan in &scenario.topics {
-            create(&mut network.cluster, plan);
+            // As when it is made anew.
+            let fewest = if scenario.options.topic_ids { plan.partitions } else { PARTITIONS_MAX as u32 };
+            create(&mut network.cluster, &TopicPlan { partitions: fewest, ..plan.clone() });
             network.cluster.set_authorized(&plan.name, true);
         }
         ctx.judge.note(|| "all faults are over".to_owned());

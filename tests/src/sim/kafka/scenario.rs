@@ -215,10 +215,13 @@ fn choose_settings(random: &mut Random, tempo_ns: u64, brokers: i32) -> KafkaSet
 fn choose_options(random: &mut Random, settings: &KafkaSettings) -> ClusterOptions {
     let versions = [kafka_4_1(), kafka_4_1(), kafka_3_9(), kafka_2_1()];
     let chosen = random.index(versions.len());
+    let topic_ids = chosen < versions.len() - 1;
+    let partitions = random.between(1, PARTITIONS_MAX) as u32;
     ClusterOptions {
         auto_create: settings.auto_create_topics,
-        partitions: random.between(1, PARTITIONS_MAX) as u32,
-        topic_ids: chosen < versions.len() - 1,
+        // Without ids nobody can tell a topic that was made anew with fewer partitions from stale metadata.
+        partitions: if topic_ids { partitions } else { PARTITIONS_MAX as u32 },
+        topic_ids,
         versions: versions[chosen].clone(),
         deep: true,
         epoch_ms: WALL_START_NS / MILLISECOND_NS as i64,

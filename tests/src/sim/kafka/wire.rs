@@ -87,6 +87,8 @@ pub(super) struct Wire {
     /// The last success of a partition: the broker, and under which identity.
     proven: BTreeMap<Part, (Option<i32>, Identity)>,
     frozen: BTreeMap<(Part, Identity, i32), Frozen>,
+    /// What connections told that have ended in this turn.
+    last_words: Vec<(Part, Leader)>,
     epoch_max: i16,
 }
 
@@ -114,6 +116,7 @@ pub(super) fn opened(ctx: &mut Context, connection: ConnectionId, broker: Option
 pub(super) fn closed(ctx: &mut Context, connection: ConnectionId) {
     let Some(line) = ctx.wire.lines.get_mut(connection.index()) else { return };
     let line = std::mem::take(line);
+    ctx.wire.last_words.extend(line.fresh);
     for asked in line.asked {
         let was_sent = asked.end <= line.taken;
         let is_cut = !was_sent && asked.start < line.taken && asked.api == Api::Produce;
@@ -270,7 +273,7 @@ fn goes_to_its_leader(ctx: &mut Context, wire: &Wire, line: usize, sent: &Sent) 
     let is_doubtful = is_nameless || leader.nodes.contains(&-1);
     let leads = |leader: &Leader| broker.is_some_and(|broker| leader.nodes.contains(&broker));
     // What came in this turn may have been read already.
-    let mut fresh = wire.lines.iter().flat_map(|line| &line.fresh);
+    let mut fresh = wire.lines.iter().flat_map(|line| &line.fresh).chain(&wire.last_words);
     let is_fresh = fresh.any(|(part, it)| {
         *part == sent.part && leads(it) && (it.topic_id != leader.topic_id || it.epoch >= leader.epoch)
     });
@@ -456,7 +459,7 @@ fn coverage_of_records(ctx: &mut Context, told: &PartitionProduceResponse<'_>) {
 /// The core has read all that it heard: from now on it knows that.
 pub(super) fn turn_over(ctx: &mut Context) {
     let wire = &mut ctx.wire;
-    let mut fresh = Vec::new();
+    let mut fresh = std::mem::take(&mut wire.last_words);
     for line in &mut wire.lines {
         fresh.append(&mut line.fresh);
         line.muted_until_ns = line.muted_until_ns.max(std::mem::take(&mut line.fresh_mute_ns));
