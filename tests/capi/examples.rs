@@ -49,11 +49,28 @@ impl Programs {
         let mut publisher = command(&self.publisher);
         publisher.arg(url).arg(root().join("bench/data/eurusd-quotes.csv")).args([&count, &rate.to_string()]);
         let said = run(&mut publisher);
-        assert!(said.contains(&format!("delivered {count}, not sent 0, unknown 0")), "{said}");
+        assert!(said.contains(&all_delivered(messages)), "{said}");
         let said = subscriber.finish();
         assert!(said.contains(&format!("received {count} messages")) && said.contains(" 0 gaps"), "{said}");
         let said = run(command(&self.embedded).args([url, &count]));
         assert!(said.contains(&format!("delivered {count}, received {count}")), "{said}");
+    }
+}
+
+fn all_delivered(messages: u32) -> String {
+    format!("delivered {messages}, not sent 0, unknown 0")
+}
+
+#[test]
+fn ticks_go_to_a_kafka_too() {
+    let kafka =
+        ringwire_loopback::front::spawn_kafka("127.0.0.1:0", Default::default()).expect("a port is free");
+    for (compiler, linking) in [("gcc", Linking::Static), ("g++", Linking::Shared)] {
+        let programs = Programs::build(&Build { compiler, linking, flags: &[], libraries: &[] });
+        let mut publisher = Command::new(&programs.publisher);
+        publisher.arg(kafka.bootstrap()).arg(root().join("bench/data/eurusd-quotes.csv"));
+        let said = run(publisher.args([&MESSAGES.to_string(), "0"]));
+        assert!(said.contains(&all_delivered(MESSAGES)), "{said}");
     }
 }
 

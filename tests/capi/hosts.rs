@@ -52,6 +52,25 @@ fn it_lives_beside_its_like() {
     }
 }
 
+#[test]
+fn a_record_goes_to_kafka_with_all_that_it_carries() {
+    for linking in BOTH {
+        let kafka =
+            ringwire_loopback::front::spawn_kafka("127.0.0.1:0", Default::default()).expect("a port is free");
+        let program = Build { linking, ..Build::PLAIN }.program("tests/capi/programs/kafka.c");
+        assert!(run(Command::new(program).arg(kafka.bootstrap())).contains("3 records"));
+        let log = kafka.with(|cluster| cluster.records("fx.c", 0, 0).expect("the log can be read"));
+        let log = log.expect("the front runs");
+        let record = &log[0];
+        assert_eq!(
+            (record.key.as_deref(), record.value.as_deref()),
+            (Some(&b"EURUSD"[..]), Some(&b"1.12120"[..]))
+        );
+        assert_eq!(record.headers, [(b"trace".to_vec(), Some(b"1".to_vec())), (b"trace".to_vec(), None)]);
+        assert_eq!((record.timestamp, log[1].value.as_deref()), (1_700_000_000_001, None));
+    }
+}
+
 /// The publishing thread, between its marks.
 #[test]
 fn publishing_allocates_nothing_and_asks_the_system_nothing() {
