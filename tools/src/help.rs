@@ -1,19 +1,22 @@
 //! The long texts of `--help`, of the completions and of the manual pages.
 
-pub(crate) const SHORT: &str = "Hands messages to Redis through rings, and says exactly what became of each";
+pub(crate) const SHORT: &str =
+    "Hands messages to Redis and Kafka through rings, and says exactly what became of each";
 
 pub(crate) const ABOUT: &str = "\
-Hands messages to Redis through rings, and says exactly what became of each.
+Hands messages to Redis and Kafka through rings, and says exactly what became of each.
 
 Ringwire is a library for programs that must not wait for a broker: they write a message into a ring in tens of \
 nanoseconds, and a shard, a thread with its own connections, sends it and reports the outcome. This command publishes \
 and subscribes through the library, looks at the endpoints of a configuration, and shows what the library does. \
-To try it, nothing has to be installed: `demo` brings a small Redis of its own, and `loopback` runs one.";
+To try it, nothing has to be installed: `demo` brings a small Redis or Kafka of its own, and `loopback` runs one.";
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   ringwire demo
       ten seconds of real EUR/USD quotes at 20,000 a second, out to a Redis and back, with latencies
+  ringwire demo --kafka
+      the same into a Kafka, with partitions and offsets
   ringwire loopback --redis 6390
       a small Redis on port 6390, to try the other commands with
   ringwire publish log 'it works' --redis redis://127.0.0.1:6390
@@ -31,7 +34,7 @@ Exit codes: 0 all went well; 1 it did not, and standard error says why; 2 the co
 be used.";
 
 pub(crate) const DEMO: &str = "\
-Real quotes out to a Redis and back, with latencies.
+Real quotes out to a Redis and back, or into a Kafka, with latencies.
 
 One thread publishes EUR/USD quotes into a ring at a fixed rate. A shard takes them out, publishes them to a Redis \
 over RESP, and receives them again through a subscription; they come back through another ring. Each quote carries \
@@ -45,14 +48,20 @@ begins then, even if the publisher itself was late. It ends when the shard reads
 and when it reads the message that comes back. The shard reads its clock once per duty cycle (a turn around its rings \
 and sockets, some microseconds), so each figure is exact to one such cycle.
 
+With --kafka the quotes are records of a topic, ringwire.demo.quotes (behind topic.prefix, if that is set), and nothing \
+comes back: the table has the partitions with their first and last offset. Without a value it is a Kafka inside this \
+process; with HOST:PORT another, which must have the topic or make it by itself, and keeps it.
+
 A message that is refused is counted and not tried again: the next one is due. The demo succeeds if every accepted \
-message has exactly one outcome (delivered, not sent or unknown) and everything delivered was received, or told to \
-the subscriber as a gap. Ctrl-C ends it early, with the same account.";
+message has exactly one outcome (delivered, not sent or unknown) and everything delivered to a Redis was received, or \
+told to the subscriber as a gap. Ctrl-C ends it early, with the same account.";
 
 pub(crate) const DEMO_EXAMPLES: &str = "\
 Examples:
   ringwire demo
   ringwire demo --redis redis://127.0.0.1:6379 --rate 100000 --seconds 30
+  ringwire demo --kafka
+  ringwire demo --kafka 127.0.0.1:9092 --set compression.type=zstd
   ringwire demo --json | jq .ack_ns.p99";
 
 pub(crate) const PUBLISH: &str = "\
@@ -226,6 +235,9 @@ One Redis, and no file: redis://[user:password@]host[:port][/db] or unix:///path
 
 pub(crate) const KAFKA: &str = "\
 One Kafka by some of its brokers, and no file: host[:port][,host[:port]…]";
+
+pub(crate) const DEMO_KAFKA: &str = "\
+One Kafka by some of its brokers, and no file; without a value one inside this process";
 
 pub(crate) const CONFIG_FILE: &str = "\
 The configuration file [default: what RINGWIRE_CONFIG names, else ./ringwire.toml]";

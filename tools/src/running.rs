@@ -1,25 +1,31 @@
-//! The engine of a command: connected to what the configuration names, or to the Redis that the command brings.
+//! The engine of a command: connected to what the configuration names, or to a server that the command brings.
 
 use std::fmt::Display;
 use std::time::Duration;
 
 use ringwire::{EndpointKind, EndpointState, Engine};
-use ringwire_loopback::front::{self, RedisFront};
+use ringwire_loopback::front::{self, KafkaFront, KafkaOptions, RedisFront};
 use ringwire_loopback::redis::Options;
 
-use crate::args::ENDPOINT;
-use crate::configuration::{Configuration, Endpoint};
+use crate::args::{ENDPOINT, Origin};
+use crate::configuration::{Configuration, Endpoint, FileHere};
 use crate::output::Failure;
 use crate::stop::Stop;
 
 /// How a Kafka is called, and the key of its address in JSON.
 pub(crate) const KAFKA: &str = "kafka";
-/// How the embedded Redis is shown.
+/// How a server is shown that the command brings.
 const EMBEDDED: &str = "embedded";
 /// How soon a wait for the connections notices a signal.
 const LOOK_FOR_STOP_EVERY: Duration = Duration::from_millis(50);
 
-/// An engine, and the embedded Redis if that is its endpoint.
+/// A server inside this process.
+enum Embedded {
+    Redis { _front: RedisFront },
+    Kafka { _front: KafkaFront },
+}
+
+/// An engine, and the embedded server if that is its endpoint.
 pub(crate) struct Running {
     pub(crate) engine: Engine,
     /// The servers, for the table; without passwords.
@@ -29,7 +35,7 @@ pub(crate) struct Running {
     pub(crate) idle: String,
     pub(crate) cores: usize,
     /// Stops when it is dropped: after the engine, which is declared before it.
-    front: Option<RedisFront>,
+    embedded: Option<Embedded>,
 }
 
 impl Running {
@@ -46,7 +52,23 @@ impl Running {
         let config = configuration.config.redis(ENDPOINT, &front.url());
         let config = config.map_err(|error| error.to_string())?;
         let running = Self::start(Configuration { config, ..configuration })?;
-        Ok(Self { shown: EMBEDDED.to_owned(), front: Some(front), ..running })
+        Ok(running.embedding(Embedded::Redis { _front: front }))
+    }
+
+    /// Starts the engine with the embedded Kafka, and whatever else the environment and `origin` say.
+    ///
+    /// # Errors
+    /// What the system or the configuration refused, in words.
+    pub(crate) fn start_with_kafka(origin: &Origin) -> Result<Self, Failure> {
+        let front = front::spawn_kafka("127.0.0.1:0", KafkaOptions::default())
+            .map_err(|error| format!("the embedded Kafka cannot listen on 127.0.0.1: {error}"))?;
+        let origin = Origin { kafka: Some(front.bootstrap()), ..origin.clone() };
+        let running = Self::start(Configuration::load(&origin, FileHere::Ignored)?)?;
+        Ok(running.embedding(Embedded::Kafka { _front: front }))
+    }
+
+    fn embedding(self, server: Embedded) -> Self {
+        Self { shown: EMBEDDED.to_owned(), embedded: Some(server), ..self }
     }
 
     /// Starts the engine.
@@ -58,12 +80,12 @@ impl Running {
         let label = label(&configuration.endpoints);
         let engine = Engine::start(configuration.config).map_err(|error| error.to_string())?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self { engine, shown, label, idle: configuration.idle, cores, front: None })
+        Ok(Self { engine, shown, label, idle: configuration.idle, cores, embedded: None })
     }
 
-    /// Whether messages go nowhere but to the Redis inside this process.
+    /// Whether messages go nowhere but to a server inside this process.
     pub(crate) fn is_embedded(&self) -> bool {
-        self.front.is_some()
+        self.embedded.is_some()
     }
 
     /// Waits until the channels and subscriptions that were opened have their connections.
@@ -88,10 +110,11 @@ impl Running {
     pub(crate) fn not_connected(&self, timeout: Duration) -> String {
         let why = self.trouble().unwrap_or_else(|| "there was no answer yet".to_owned());
         let missing = self.engine.status().into_iter().find(|it| it.state() != EndpointState::Connected);
-        let place = match missing {
-            _ if self.is_embedded() => "the embedded Redis".to_owned(),
-            Some(endpoint) => endpoint.address,
-            None => self.shown.clone(),
+        let place = match (&self.embedded, missing) {
+            (Some(Embedded::Redis { .. }), _) => "the embedded Redis".to_owned(),
+            (Some(Embedded::Kafka { .. }), _) => "the embedded Kafka".to_owned(),
+            (None, Some(endpoint)) => endpoint.address,
+            (None, None) => self.shown.clone(),
         };
         format!("no connection to {place} within {} s: {why}", timeout.as_secs_f64())
     }

@@ -38,7 +38,7 @@ impl Tally {
 /// Why a message was not accepted, in the words of somebody who did not write the program.
 pub(crate) fn refusal_cause(refusal: Refusal) -> String {
     match refusal {
-        Refusal::NotConnected => "the Redis was not connected".to_owned(),
+        Refusal::NotConnected => "the server was not connected".to_owned(),
         Refusal::BackPressured | Refusal::ReportsFull => {
             "as many messages as are allowed had no outcome yet".to_owned()
         }
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(cause(&report), "the server answered `NOPERM`");
         let report = Report { reason: Reason::ConnectionLost, ..Report::default() };
         assert_eq!(cause(&report), "the connection was lost");
-        assert_eq!(refusal_cause(Refusal::NotConnected), "the Redis was not connected");
+        assert_eq!(refusal_cause(Refusal::NotConnected), "the server was not connected");
         assert_eq!(refusal_cause(Refusal::Closed), "the engine was shut down");
     }
 }

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Arg, Args};
 
-use super::origin::{Origin, RawOrigin};
+use super::origin::{EMBEDDED, Origin, RawOrigin};
 use super::values;
+use crate::help;
 use crate::pace::Rate;
 
 /// Longer demonstrations prove nothing more.
@@ -37,6 +38,8 @@ pub(super) struct Raw {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Demo {
     pub(crate) origin: Origin,
+    /// The Kafka is the one that the command brings.
+    pub(crate) embedded_kafka: bool,
     pub(crate) rate: Rate,
     pub(crate) messages: u64,
     /// `None` for the quotes that the command brings.
@@ -45,8 +48,13 @@ pub(crate) struct Demo {
     pub(crate) progress: bool,
 }
 
+/// `--kafka` without a value is the embedded one.
+pub(super) fn may_embed_kafka(kafka: Arg) -> Arg {
+    kafka.num_args(0..=1).default_missing_value(EMBEDDED).help(help::DEMO_KAFKA)
+}
+
 impl Raw {
-    pub(super) fn resolve(self) -> Result<Demo, String> {
+    pub(super) fn resolve(mut self) -> Result<Demo, String> {
         let rate = values::rate(self.rate)?;
         if !(1..=SECONDS_MAX).contains(&self.seconds) {
             return Err(format!("--seconds {}: expected 1 to {SECONDS_MAX}", self.seconds));
@@ -58,7 +66,15 @@ impl Raw {
                 self.rate, self.seconds
             ));
         }
-        let origin = self.origin.resolve()?;
-        Ok(Demo { origin, rate, messages, file: self.file, json: self.json, progress: !self.no_progress })
+        let embedded_kafka = self.origin.take_embedded_kafka();
+        Ok(Demo {
+            origin: self.origin.resolve()?,
+            embedded_kafka,
+            rate,
+            messages,
+            file: self.file,
+            json: self.json,
+            progress: !self.no_progress,
+        })
     }
 }

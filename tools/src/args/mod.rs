@@ -45,8 +45,9 @@ struct RawCommand {
 
 #[derive(Subcommand)]
 enum RawSubcommand {
-    /// Real quotes out to a Redis and back, with latencies
+    /// Real quotes out to a Redis and back, or into a Kafka, with latencies
     #[command(long_about = help::DEMO, after_help = help::DEMO_EXAMPLES)]
+    #[command(mut_arg("kafka", demo::may_embed_kafka))]
     Demo(demo::Raw),
     /// Publish one message, or each line of standard input
     #[command(long_about = help::PUBLISH, after_help = help::PUBLISH_EXAMPLES)]

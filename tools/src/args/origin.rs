@@ -28,8 +28,11 @@ pub(super) struct RawOrigin {
 
 const HEADING: &str = "Configuration";
 
+/// What `--kafka` names where it has no value, for a command that brings a Kafka of its own.
+pub(super) const EMBEDDED: &str = "embedded";
+
 /// What the command line says of the settings.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// One Redis, and no file.
     pub(crate) redis: Option<RedisUrl>,
@@ -42,6 +45,11 @@ pub(crate) struct Origin {
 }
 
 impl RawOrigin {
+    /// Takes `--kafka` without a value away; answers whether it was there.
+    pub(super) fn take_embedded_kafka(&mut self) -> bool {
+        self.kafka.take_if(|brokers| brokers == EMBEDDED).is_some()
+    }
+
     pub(super) fn resolve(self) -> Result<Origin, String> {
         let redis = self.redis.map(RedisUrl::new).transpose().map_err(|words| format!("--redis: {words}"))?;
         if let Some(brokers) = &self.kafka {

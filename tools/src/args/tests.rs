@@ -28,6 +28,7 @@ fn defaults() {
     let Ok(Command::Demo(demo)) = parsed("demo") else { panic!("no demo") };
     let expected = Demo {
         origin: Origin::default(),
+        embedded_kafka: false,
         rate: Rate::new(20_000).unwrap(),
         messages: 200_000,
         file: None,
@@ -48,6 +49,18 @@ fn defaults() {
     assert_eq!(replay("--channel c"), expected);
     let Ok(Command::Loopback(loopback)) = parsed("loopback") else { panic!("no loopback") };
     assert_eq!((loopback.redis.as_deref(), loopback.kafka), (Some("127.0.0.1:0"), None));
+}
+
+#[test]
+fn a_kafka_without_a_name_is_the_demos_own() {
+    let demo = |line: &str| match parsed(line) {
+        Ok(Command::Demo(plan)) => (plan.embedded_kafka, plan.origin.kafka),
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(demo("demo --kafka"), (true, None));
+    assert_eq!(demo("demo --kafka --json"), (true, None));
+    assert_eq!(demo("demo --kafka h:1,i:2"), (false, Some("h:1,i:2".into())));
+    assert_eq!(demo("demo"), (false, None));
 }
 
 #[test]
@@ -152,6 +165,9 @@ fn what_cannot_be_is_named() {
         ("demo --redis rediss://x", "--redis: rediss:// (TLS)"),
         ("demo --redis redis://:hunter2@h:x", "--redis: the port is a number"),
         ("demo extra", "extra"),
+        ("demo --kafka h:0", "--kafka: a port is a number"),
+        ("demo --kafka --redis redis://h", "cannot be used with"),
+        ("replay f --channel c --kafka", "--kafka"),
         ("replay f", "--channel"),
         ("replay --channel c", "FILE.csv"),
         ("replay f --channel=", "--channel has 0 bytes"),

@@ -1,4 +1,4 @@
-//! `ringwire demo`: quotes out to a Redis and back, at a fixed rate, open loop.
+//! `ringwire demo`: quotes out to a Redis and back, or into a Kafka, at a fixed rate, open loop.
 //!
 //! ```text
 //!  this thread                                 shard                       Redis
@@ -8,6 +8,8 @@
 //!  sleep until the next is due
 //! ```
 //!
+//! At a Kafka there is nothing to come back: a record ends with its acknowledgement.
+//!
 //! One thread publishes and polls: both ends of a latency are read by the shard, so that it does not matter when the
 //! reports are looked at, and a further thread would compete with the shard and the server for few cores.
 
@@ -16,7 +18,9 @@ mod summary;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringwire::{Channel, Event, Message, Outcome, Publisher, Refusal, Reports, Subscriber, monotonic_ns};
+use ringwire::{
+    Channel, EndpointKind, Event, Message, Outcome, Publisher, Refusal, Reports, Subscriber, monotonic_ns,
+};
 
 use crate::args::Demo;
 use crate::configuration::{Configuration, FileHere};
@@ -24,12 +28,17 @@ use crate::latency::Latency;
 use crate::ledger::Ledger;
 use crate::output::Failure;
 use crate::pace::{self, Rate};
+use crate::positions::Positions;
 use crate::progress::{Live, Progress, Reading};
 use crate::quotes::Quotes;
-use crate::running::Running;
+use crate::running::{KAFKA, Running};
 use crate::stop::Stop;
 use crate::tally::{Tally, cause, refusal_cause};
+use summary::Back;
 pub(crate) use summary::DemoSummary;
+
+/// The topic of a Kafka, which is there after the demo: the next one shall not leave a further one.
+const TOPIC: &str = "ringwire.demo.quotes";
 
 /// Time for the connections and the subscription.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,22 +62,29 @@ const LATE_MAX_NS: u64 = 10_000_000;
 /// Runs the demo.
 pub(crate) fn run(plan: &Demo) -> DemoSummary {
     let (rate, messages) = (plan.rate.per_second(), plan.messages);
-    let mut summary = DemoSummary { rate, messages, ..DemoSummary::default() };
+    let back = (!plan.embedded_kafka).then(Back::default);
+    let mut summary = DemoSummary { rate, messages, back, ..DemoSummary::default() };
     summary.error = try_run(plan, &mut summary).err();
     summary
 }
 
 fn try_run(plan: &Demo, summary: &mut DemoSummary) -> Result<(), Failure> {
-    let configuration = Configuration::load(&plan.origin, FileHere::Ignored)?;
     let quotes = Quotes::load(plan.file.as_deref())?;
     let stop = Stop::listen()?;
-    let running = Running::start_somewhere(configuration)?;
-    summary.redis.clone_from(&running.shown);
+    let running = if plan.embedded_kafka {
+        Running::start_with_kafka(&plan.origin)?
+    } else {
+        Running::start_somewhere(Configuration::load(&plan.origin, FileHere::Ignored)?)?
+    };
+    summary.went_to(&running);
     summary.hosted_by = running.hosted_by();
     summary.idle.clone_from(&running.idle);
     summary.cores = running.cores;
     summary.conditions = running.conditions(&plan.rate);
     let mut run = Run::open(&running, &quotes, &stop, plan)?;
+    if run.subscriber.is_none() {
+        summary.back = None;
+    }
     running
         .wait_ready(READY_TIMEOUT, &stop)
         .map_err(|failure| run.refused_subscription().unwrap_or(failure))?;
@@ -97,7 +113,8 @@ struct Run<'a> {
     channel: Channel,
     publisher: Publisher,
     reports: Reports,
-    subscriber: Subscriber,
+    /// `None` at a Kafka.
+    subscriber: Option<Subscriber>,
     /// Of message 0, on the monotonic clock.
     start_ns: u64,
     next: u64,
@@ -111,6 +128,7 @@ struct Run<'a> {
 struct Seen {
     tally: Tally,
     ledger: Ledger,
+    positions: Positions,
     received: u64,
     gaps: u64,
     lost: u64,
@@ -128,8 +146,11 @@ struct Seen {
 impl<'a> Run<'a> {
     fn open(running: &Running, quotes: &'a Quotes, stop: &'a Stop, plan: &Demo) -> Result<Self, String> {
         let words = |error: ringwire::OpenError| error.to_string();
-        // A name that no other demo on the same Redis has.
-        let name = format!("ringwire.demo.{}.{}", std::process::id(), monotonic_ns());
+        let name = match running.label {
+            KAFKA => TOPIC.to_owned(),
+            // A name that no other demo on the same Redis has.
+            _ => format!("ringwire.demo.{}.{}", std::process::id(), monotonic_ns()),
+        };
         let channel = running.engine.channel(&name).map_err(words)?;
         if channel.legs() != 1 {
             return Err(format!(
@@ -138,11 +159,17 @@ impl<'a> Run<'a> {
             ));
         }
         let (publisher, reports) = running.engine.publisher().map_err(words)?;
-        let mut subscriber = running.engine.subscriber().map_err(words)?;
-        subscriber.subscribe(&name).map_err(words)?;
-        let seen = Seen {
+        let mut subscriber = None;
+        if channel.kind(0) != Some(EndpointKind::Kafka) {
+            subscriber = Some(running.engine.subscriber().map_err(words)?);
+        }
+        if let Some(subscriber) = &mut subscriber {
+            subscriber.subscribe(&name).map_err(words)?;
+        }
+        let mut seen = Seen {
             tally: Tally::default(),
             ledger: Ledger::new(plan.messages),
+            positions: Positions::default(),
             received: 0,
             gaps: 0,
             lost: 0,
@@ -153,6 +180,7 @@ impl<'a> Run<'a> {
             first_failure: None,
             subscription_error: None,
         };
+        seen.positions.uses(&channel);
         Ok(Self {
             quotes,
             stop,
@@ -226,11 +254,16 @@ impl<'a> Run<'a> {
             seen.ledger.outcome(report.tag, report.outcome);
             if report.outcome == Outcome::Delivered {
                 seen.ack.record(report.intended_ns, report.at_ns);
+                seen.positions.count(report);
             } else {
                 seen.first_failure.get_or_insert_with(|| cause(report));
             }
         });
-        polled += self.subscriber.poll(limit, |delivery| match delivery.event {
+        let Some(subscriber) = &mut self.subscriber else {
+            self.show();
+            return polled;
+        };
+        polled += subscriber.poll(limit, |delivery| match delivery.event {
             Event::Message { payload, .. } => match quotes.index(payload) {
                 Some(index) => {
                     seen.received += 1;
@@ -266,7 +299,7 @@ impl<'a> Run<'a> {
             accepted: tally.accepted,
             delivered: tally.delivered,
             lost: tally.not_sent + tally.unknown,
-            received: Some(*received),
+            received: self.subscriber.is_some().then_some(*received),
             ack_p99_ns: ack.p99_ns(),
             done: self.next,
         });
@@ -279,7 +312,8 @@ impl<'a> Run<'a> {
             if self.poll(usize::MAX) > 0 {
                 quiet_from_ns = monotonic_ns();
             }
-            if self.seen.tally.outstanding() == 0 && self.seen.ledger.is_caught_up() {
+            let is_back = self.subscriber.is_none() || self.seen.ledger.is_caught_up();
+            if self.seen.tally.outstanding() == 0 && is_back {
                 return true;
             }
             if monotonic_ns() - quiet_from_ns > QUIET_MAX.as_nanos() as u64 {
@@ -300,11 +334,12 @@ impl<'a> Run<'a> {
     fn conclude(self, summary: &mut DemoSummary, trouble: Option<String>) -> Result<(), String> {
         let seen = self.seen;
         summary.tally = seen.tally;
-        summary.received = seen.received;
-        summary.gaps = seen.gaps;
-        summary.lost = seen.lost;
+        if let Some(back) = &mut summary.back {
+            let subscriber_ns = seen.back.percentiles();
+            *back = Back { received: seen.received, gaps: seen.gaps, lost: seen.lost, subscriber_ns };
+        }
+        summary.partitions = seen.positions.into_partitions();
         summary.ack_ns = seen.ack.percentiles();
-        summary.subscriber_ns = seen.back.percentiles();
         summary.publisher_late_ns = seen.late.percentiles();
         summary.first_refusal.clone_from(&seen.first_refusal);
         summary.trouble.clone_from(&trouble);
@@ -331,7 +366,7 @@ impl<'a> Run<'a> {
         if accepted == 0 {
             return Err(format!("every message was refused{}", because()));
         }
-        if audit.missing > 0 {
+        if audit.missing > 0 && self.subscriber.is_some() {
             return Err(format!(
                 "{} messages were delivered to the server, but neither received nor told as a gap{}",
                 audit.missing,

@@ -55,6 +55,52 @@ fn one_message_says_where_it_is() {
     }
 }
 
+/// A demo of 2,000 records, whose first offset is `first`.
+fn assert_demo(arguments: &[&str], place: &str, first: u64) {
+    let ended = ringwire(["demo", "--seconds", "1", "--rate", "2000", "--json"].iter().chain(arguments));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let json = ended.json();
+    assert_eq!(json["kafka"], place, "{ended:?}");
+    let count = |key: &str| json[key].as_u64().unwrap();
+    assert_eq!((count("delivered"), count("refused")), (2_000, 0), "{ended:?}");
+    let expected = serde_json::json!([{
+        "topic": "ringwire.demo.quotes",
+        "partition": 0, "delivered": 2_000, "first_offset": first, "last_offset": first + 1_999,
+    }]);
+    assert_eq!(json["partitions"], expected, "{ended:?}");
+    let shown = ["p50", "p99", "p999", "max"].map(|name| json["ack_ns"][name].as_u64().unwrap());
+    assert!(shown.is_sorted() && shown[3] > 0, "{ended:?}");
+    for absent in ["redis", "received", "gaps", "subscriber_ns"] {
+        assert!(json[absent].is_null(), "{absent}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_demo_goes_into_the_kafka_inside_it_or_into_another() {
+    assert_demo(&["--kafka"], "embedded", 0);
+    let kafka = cluster(1);
+    let place = format!("kafka://{}", kafka.bootstrap());
+    for first in [0, 2_000] {
+        assert_demo(&["--kafka", &kafka.bootstrap()], &place, first);
+    }
+    let records = kafka.with(|cluster| cluster.records("ringwire.demo.quotes", 0, 0)).unwrap().unwrap();
+    let numbers = records.iter().map(|it| it.value.as_deref().unwrap().rsplit(|&byte| byte == b',').next());
+    let expected: Vec<String> = (0..2).flat_map(|_| 0..2_000).map(|number: u32| number.to_string()).collect();
+    assert!(numbers.eq(expected.iter().map(|number| Some(number.as_bytes()))), "each quote in its order");
+    // The table of a person, with a configuration file that names the Kafka.
+    let file = Scratch::new(format!("[endpoint.log]\nurl = '{place}'\n"));
+    let ended = ringwire(["demo", "--seconds", "1", "--rate", "500", "--config", file.text()]);
+    let words: Vec<&str> = ended.stdout.split_whitespace().collect();
+    let shown = words.join(" ");
+    for words in
+        ["kafka: kafka://", "delivered 500", "ringwire.demo.quotes 0 500 4000 4499", "acknowledgement"]
+    {
+        assert!(shown.contains(words), "{words}: {ended:?}");
+    }
+    assert!(!shown.contains("received") && !shown.contains("subscriber"), "{ended:?}");
+    ringwire(["demo", "--kafka", "127.0.0.1:9"]).failed("no connection to kafka://127.0.0.1:9 within 5 s: ");
+}
+
 #[test]
 fn a_redis_and_a_kafka_have_an_outcome_each() {
     let (redis, kafka) = (journalling(), cluster(1));

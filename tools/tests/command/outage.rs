@@ -85,7 +85,7 @@ fn a_server_that_stays_away_ends_it_with_true_counts() {
     let running = under_way(&server, "3");
     server.stop();
     let ended = running.end();
-    ended.failed("nothing was accepted and no outcome came for 3 s, since the Redis was not connected: ");
+    ended.failed("nothing was accepted and no outcome came for 3 s, since the server was not connected: ");
     assert!(ended.stderr.contains("stopped at line "), "{ended:?}");
     let (lines, delivered) = (ended.count("lines"), ended.count("delivered"));
     assert!(lines < 9_500 && delivered >= 300, "{ended:?}");
