@@ -88,6 +88,23 @@ Examples:
   ringwire publish orders 'it works' --kafka 127.0.0.1:9092
   tail -f app.log | ringwire publish log - --config prod.toml --json";
 
+pub(crate) const PRODUCE: &str = "\
+Produces records to a topic of a Kafka, and says what became of them: in which partitions they are, and at which offsets.
+
+A record is the argument, or each line of standard input or of a file (-f) as it stands, without its line end; --whole \
+makes one of all of it, --null one without a value. -k is the key of all, --key-delimiter splits one from each line: a \
+line without the delimiter ends the run there. -H and -p go with every record.
+
+Delivered means that the broker has it, as `acks` says. The exit code is 0 only if every record was delivered. Refusals, \
+Ctrl-C, the length of lines and the shard are those of `ringwire publish --help`.";
+
+pub(crate) const PRODUCE_EXAMPLES: &str = "\
+Examples:
+  ringwire produce orders 'it works' -k 4711 -H source=desk --kafka 127.0.0.1:9092
+  ringwire produce orders -f orders.txt --key-delimiter : --kafka 127.0.0.1:9092 --json
+  ringwire produce orders --null -k 4711 --kafka 127.0.0.1:9092
+  ringwire produce images --whole -f chart.png -p 2 --config prod.toml";
+
 pub(crate) const SUBSCRIBE: &str = "\
 Prints the messages of channels and patterns as they come, one a line.
 

@@ -162,12 +162,17 @@ impl<'a> Sender<'a> {
     /// # Errors
     /// [`Halt`]: it was not accepted.
     pub(crate) fn send(&mut self, channel: &Channel, payload: &[u8], intended_ns: u64) -> Result<(), Halt> {
-        let message = Message { payload: Some(payload), intended_ns, ..Message::default() };
+        self.send_message(channel, &Message { payload: Some(payload), intended_ns, ..Message::default() })
+    }
+
+    /// The same of a message with all that it may carry.
+    pub(crate) fn send_message(&mut self, channel: &Channel, message: &Message<'_>) -> Result<(), Halt> {
+        let len = message.payload.map_or(0, <[u8]>::len);
         let mut was_refused = false;
         loop {
-            let refusal = match self.publisher.publish_message(channel, &message) {
+            let refusal = match self.publisher.publish_message(channel, message) {
                 Ok(_) => {
-                    self.accepted(channel, payload.len());
+                    self.accepted(channel, len);
                     return Ok(());
                 }
                 Err(refusal) => refusal,
@@ -181,7 +186,7 @@ impl<'a> Sender<'a> {
                 // While messages are accepted there is progress: only now does a standstill begin.
                 self.progress_ns = self.progress_ns.max(monotonic_ns());
             }
-            self.wait_out(channel, payload.len(), refusal)?;
+            self.wait_out(channel, len, refusal)?;
         }
     }
 

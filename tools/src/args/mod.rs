@@ -5,6 +5,7 @@ mod demo;
 mod generate;
 mod loopback;
 mod origin;
+mod produce;
 mod publish;
 mod replay;
 mod status;
@@ -29,7 +30,7 @@ pub(crate) use demo::Demo;
 pub(crate) use generate::{Completions, Man};
 pub(crate) use loopback::{KafkaPlan, Loopback};
 pub(crate) use origin::{ENDPOINT, KAFKA_ENDPOINT, Origin};
-pub(crate) use publish::{Publish, Source};
+pub(crate) use publish::{Envelope, Publish, ReadFrom, Source};
 pub(crate) use replay::{Pace, Replay, Target};
 pub(crate) use status::Status;
 pub(crate) use subscribe::{Pattern, Subscribe};
@@ -52,6 +53,9 @@ enum RawSubcommand {
     /// Publish one message, or each line of standard input
     #[command(long_about = help::PUBLISH, after_help = help::PUBLISH_EXAMPLES)]
     Publish(publish::Raw),
+    /// Produce records to a Kafka, with keys, headers and partitions
+    #[command(long_about = help::PRODUCE, after_help = help::PRODUCE_EXAMPLES)]
+    Produce(produce::Raw),
     /// Print the messages of channels and patterns as they come
     #[command(long_about = help::SUBSCRIBE, after_help = help::SUBSCRIBE_EXAMPLES)]
     Subscribe(subscribe::Raw),
@@ -139,6 +143,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     let resolved = match raw.subcommand {
         RawSubcommand::Demo(raw) => raw.resolve().map(Command::Demo),
         RawSubcommand::Publish(raw) => raw.resolve().map(Command::Publish),
+        RawSubcommand::Produce(raw) => raw.resolve().map(Command::Publish),
         RawSubcommand::Subscribe(raw) => raw.resolve().map(Command::Subscribe),
         RawSubcommand::Replay(raw) => raw.resolve().map(Command::Replay),
         RawSubcommand::Status(raw) => raw.resolve().map(Command::Status),

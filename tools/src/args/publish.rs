@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -34,6 +35,8 @@ pub(super) struct Raw {
 pub(crate) struct Publish {
     pub(crate) channel: Vec<u8>,
     pub(crate) source: Source,
+    /// What a record has beside its payload; with it a Kafka is needed.
+    pub(crate) envelope: Option<Envelope>,
     pub(crate) origin: Origin,
     pub(crate) timeout: Duration,
     pub(crate) json: bool,
@@ -44,8 +47,28 @@ pub(crate) struct Publish {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Message(Vec<u8>),
-    /// Each line of standard input.
-    Lines,
+    /// A record without a value.
+    Null,
+    /// Each line is one.
+    Lines(ReadFrom),
+    /// All of it is one.
+    Whole(ReadFrom),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ReadFrom {
+    Stdin,
+    File(PathBuf),
+}
+
+/// What a record has beside its payload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Envelope {
+    pub(crate) key: Option<Vec<u8>>,
+    /// Separates key and payload; never empty.
+    pub(crate) key_delimiter: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+    pub(crate) partition: Option<u32>,
 }
 
 impl Raw {
@@ -57,12 +80,13 @@ impl Raw {
                     "what shall be published? Expected a message, or - to type one on each line".to_owned()
                 );
             }
-            _ => Source::Lines,
+            _ => Source::Lines(ReadFrom::Stdin),
         };
         values::check_name("CHANNEL", self.channel.len())?;
         Ok(Publish {
             channel: self.channel.into_vec(),
             source,
+            envelope: None,
             origin: self.origin.resolve()?,
             timeout: values::timeout(self.timeout)?,
             json: self.json,

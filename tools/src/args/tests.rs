@@ -91,10 +91,30 @@ fn a_message_or_lines() {
         Ok(Command::Publish(plan)) => plan.source,
         other => panic!("{line}: {other:?}"),
     };
-    assert_eq!(source("publish c -"), Source::Lines);
+    assert_eq!(source("publish c -"), Source::Lines(ReadFrom::Stdin));
     assert_eq!(source("publish c hello"), Source::Message(b"hello".to_vec()));
     assert_eq!(source("publish c -1.5"), Source::Message(b"-1.5".to_vec()));
     assert_eq!(source("publish c --json -- --json"), Source::Message(b"--json".to_vec()));
+}
+
+#[test]
+fn a_record_and_what_is_around_it() {
+    let produce = |line: &str| match parsed(line) {
+        Ok(Command::Publish(plan)) => (plan.source, plan.envelope.unwrap_or_default()),
+        other => panic!("{line}: {other:?}"),
+    };
+    let (source, envelope) = produce("produce t r -k k -H a=b=c -H a= -H n -p 3");
+    assert_eq!(source, Source::Message(b"r".to_vec()));
+    let header = |name: &str, value: Option<&str>| (name.to_owned(), value.map(|it| it.as_bytes().to_vec()));
+    let headers = vec![header("a", Some("b=c")), header("a", Some("")), header("n", None)];
+    let expected = Envelope { key: Some(b"k".to_vec()), key_delimiter: None, headers, partition: Some(3) };
+    assert_eq!(envelope, expected);
+    let file = || ReadFrom::File("f".into());
+    assert_eq!(produce("produce t -f f --key-delimiter ::").0, Source::Lines(file()));
+    assert_eq!(produce("produce t -f f --whole").0, Source::Whole(file()));
+    assert_eq!(produce("produce t -f -").0, Source::Lines(ReadFrom::Stdin));
+    assert_eq!(produce("produce t - --key-delimiter :").0, Source::Lines(ReadFrom::Stdin));
+    assert_eq!(produce("produce t --null -k k").0, Source::Null);
 }
 
 #[test]
@@ -194,6 +214,14 @@ fn what_cannot_be_is_named() {
         ("publish c m extra", "extra"),
         ("publish c --mistyped", "--mistyped"),
         ("publish c m --timeout -1", "--timeout -1"),
+        ("produce", "TOPIC"),
+        ("produce t r -f f", "cannot be used with"),
+        ("produce t r --null", "cannot be used with"),
+        ("produce t -k a --key-delimiter :", "cannot be used with"),
+        ("produce t --whole --key-delimiter :", "cannot be used with"),
+        ("produce t r --key-delimiter=", "--key-delimiter is empty"),
+        ("produce t r -H =x", "-H: expected NAME=VALUE"),
+        ("produce t r -p 2147483648", "--partition"),
         ("subscribe", "PATTERN"),
         ("subscribe a --count 0", "--count 0: expected 1 or more"),
         ("subscribe a --count -1", "--count"),

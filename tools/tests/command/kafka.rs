@@ -5,7 +5,7 @@ use ringwire_loopback::kafka::ClusterOptions;
 
 use crate::process::{QUOTES, Scratch, journalling, ringwire};
 
-fn cluster(partitions: u32) -> KafkaFront {
+pub(crate) fn cluster(partitions: u32) -> KafkaFront {
     let cluster = ClusterOptions { partitions, ..ClusterOptions::default() };
     spawn_kafka("127.0.0.1:0", KafkaOptions { cluster, ..KafkaOptions::default() }).unwrap()
 }

@@ -9,6 +9,7 @@ mod loopback;
 mod outage;
 mod pace;
 mod process;
+mod produce;
 mod publish;
 mod replay;
 mod status;
