@@ -72,9 +72,11 @@ without its line end (LF or CRLF). There may be any number of lines: they are re
 long as the longest message, which is a quarter of the setting engine.ring_bytes less some bytes: 2 MiB, or with a \
 configuration file 1 MiB unless that says otherwise.
 
-A refusal (no room, no credit, not connected) is waited out. Nothing is ever sent twice: a PUBLISH that was handed to \
+A refusal (no room, no credit, not connected) is waited out. To a Redis nothing is ever sent twice: a PUBLISH that was handed to \
 the network and not answered ends as *unknown*. The exit code is 0 only if every message was delivered, which means that \
-the server executed it; receivers are the subscriptions that the server counted for it, of which there may be none.
+the server executed it; receivers are the subscriptions that the server counted for it, of which there may be none. At a \
+Kafka the channel is the topic, or its route names one; delivered means that the broker has it, as `acks` says, and what \
+may be in the log is sent again with the same sequence until that is decided.
 
 Ctrl-C (or SIGTERM) ends the reading; what was accepted is flushed and counted. A second one ends the command at once.
 

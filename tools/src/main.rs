@@ -1,7 +1,7 @@
 //! The `ringwire` command: publishes, subscribes, looks at endpoints, and shows what the library does.
 //!
 //! ```text
-//!  args ──► a plan ──► demo, publish, subscribe, ──► Engine ──► Redis ──► messages, tables, JSON    stdout
+//!  args ──► a plan ──► demo, publish, subscribe, ──► Engine ──► server ─► messages, tables, JSON    stdout
 //!                      replay, status             └─ Configuration        progress                  stderr
 //!                      config, loopback, bench, completions, man                 `ringwire: …`, exit code  stderr
 //! ```

@@ -56,7 +56,7 @@ fn try_run(plan: &Replay, summary: &mut ReplaySummary) -> Result<(), Failure> {
     let channels = Channels::new(&plan.target, &header, &running.engine).map_err(named)?;
     if running.is_embedded() {
         output::complain(
-            "no --redis: the messages go to a small Redis inside this process, where nobody hears them",
+            "no --redis and no --kafka: the messages go to a small Redis inside this process, where nobody hears them",
         );
     }
     let sender = Sender::open(&running, plan.timeout, &stop)?;

@@ -117,7 +117,7 @@ fn more_lines_than_may_be_in_flight_are_sent_by_waiting() {
 fn without_a_redis_it_says_where_the_messages_go() {
     let ended = ringwire(["replay", QUOTES, "--channel", "c"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(ended.stderr.starts_with("ringwire: no --redis: "), "{ended:?}");
+    assert!(ended.stderr.starts_with("ringwire: no --redis and no --kafka: "), "{ended:?}");
     for words in ["eurusd-quotes.csv on channel c", "9,500", "to the acknowledgement", "418,000"] {
         assert!(ended.stdout.contains(words), "{words}: {ended:?}");
     }
