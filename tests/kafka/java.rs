@@ -1,7 +1,9 @@
 //! Beside the Java producer: where it puts keys, and what its batches are to our reader.
 
+use ringwire::KafkaOptions;
 use ringwire_codec::kafka::{Codec, murmur2_partition};
 
+use crate::application::Application;
 use crate::line::lines;
 use crate::records::{Owned, TIME, noise, of_segment, quotes};
 use crate::server::Shared;
@@ -26,7 +28,9 @@ fn keys_land_where_the_java_producer_puts_them() {
     let records: Vec<Owned> = keys.iter().map(|key| Owned::new(TIME, Some(key), Some(b"x"))).collect();
     for line in lines() {
         let shared = Shared::of(line);
-        shared.client().create_topic("keys", PARTITIONS, &[]);
+        for topic in ["keys", "keys-of-ours"] {
+            shared.client().create_topic(topic, PARTITIONS, &[]);
+        }
         let sent = shared.judge(|judge| judge.produce("keys", Codec::Lz4, &records));
         assert_eq!(sent.len(), KEYS);
         for (key, (partition, _)) in keys.iter().zip(&sent) {
@@ -34,6 +38,13 @@ fn keys_land_where_the_java_producer_puts_them() {
         }
         let used = |partition: i32| sent.iter().any(|it| it.0 == partition);
         assert!((0..PARTITIONS).all(used), "keys are everywhere");
+        let mut ours = Application::start(&[shared.kafka.addr(1)], KafkaOptions::default());
+        let channel = ours.channel("keys-of-ours");
+        for record in &records {
+            ours.put(&channel, record, None);
+        }
+        // Each partition's records came in the same order: the offsets are the same too.
+        assert_eq!(ours.positions(), sent);
     }
 }
 

@@ -140,6 +140,16 @@ impl Judge {
         batches
     }
 
+    /// Makes a topic have so many partitions.
+    pub(crate) fn grow(&mut self, topic: &str, partitions: i32) {
+        self.ask(&format!("grow {topic} {partitions}\n"));
+    }
+
+    /// Deletes a topic.
+    pub(crate) fn delete(&mut self, topic: &str) {
+        self.ask(&format!("delete {topic}\n"));
+    }
+
     /// Appends keys and values by the Java producer as it is by default, and returns where each stands: partition
     /// and offset.
     pub(crate) fn produce(&mut self, topic: &str, codec: Codec, records: &[Owned]) -> Vec<(i32, i64)> {

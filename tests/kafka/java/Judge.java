@@ -9,6 +9,8 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Future;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -26,6 +28,8 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  *   read TOPIC                  record PARTITION OFFSET CreateTime|LogAppendTime TIMESTAMP KEY VALUE [KEY VALUE]..
  *   dump FILE                   what DumpLogSegments prints of a log segment
  *   produce TOPIC CODEC COUNT   after that so many lines KEY VALUE:  sent PARTITION OFFSET, one for each
+ *   grow TOPIC COUNT            makes it have so many partitions
+ *   delete TOPIC                deletes it
  * </pre>
  *
  * Each answer ends with a line "end", or "error" and why. Bytes are "x" and hexadecimal digits, null is "-". The JVM
@@ -60,6 +64,8 @@ public final class Judge {
                     case "dump" -> kafka.tools.DumpLogSegments.main(
                             new String[] {"--deep-iteration", "--print-data-log", "--files", words[1]});
                     case "produce" -> produce(words[1], words[2], Integer.parseInt(words[3]));
+                    case "grow" -> grow(words[1], Integer.parseInt(words[2]));
+                    case "delete" -> delete(words[1]);
                     default -> throw new IllegalArgumentException("what is " + line + "?");
                 }
                 answers.println("end");
@@ -119,6 +125,18 @@ public final class Judge {
                 RecordMetadata metadata = one.get();
                 answers.println("sent " + metadata.partition() + " " + metadata.offset());
             }
+        }
+    }
+
+    private void grow(String topic, int count) throws Exception {
+        try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
+            admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(count))).all().get();
+        }
+    }
+
+    private void delete(String topic) throws Exception {
+        try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
+            admin.deleteTopics(List.of(topic)).all().get();
         }
     }
 

@@ -1,0 +1,170 @@
+//! The producer where there is no room, no topic, or another one than before: every message still has its outcome,
+//! and what is said of it is what the broker has.
+
+use std::time::Duration;
+
+use ringwire::{Compression, KafkaErrorCode, KafkaOptions, Message, Outcome, Partitioner, Reason};
+use ringwire_tests::patience::until;
+
+use crate::application::Application;
+use crate::judge::Stored;
+use crate::line::lines;
+use crate::records::{Owned, TIME, noise};
+use crate::server::Shared;
+
+/// Messages of each test.
+const MESSAGES: u64 = 2_000;
+/// Room for so many of them.
+const QUEUE_MESSAGES: u32 = 16;
+/// What the topic takes, and what is too much for it: so is every so many-th message.
+const MESSAGE_BYTES_MAX: &str = "20000";
+const TOO_LONG: usize = 30_000;
+const TOO_LONG_EVERY: u64 = 100;
+/// For changes of a topic to be noticed, and for a topic to appear.
+const SOON: Duration = Duration::from_millis(500);
+
+/// Without compression and by the shortest times.
+fn options() -> KafkaOptions {
+    KafkaOptions {
+        compression: Compression::None,
+        metadata_max_age: SOON,
+        topic_metadata_propagation: SOON,
+        allow_auto_create_topics: false,
+        ..KafkaOptions::default()
+    }
+}
+
+fn start(shared: &Shared, options: KafkaOptions) -> Application {
+    Application::start(&[shared.kafka.addr(1)], options)
+}
+
+fn record(number: u64) -> Owned {
+    let is_too_long = number % TOO_LONG_EVERY == TOO_LONG_EVERY - 1;
+    let filling = if is_too_long { noise(number, TOO_LONG) } else { Vec::new() };
+    Owned::new(TIME, None, Some(&[&number.to_le_bytes()[..], &filling].concat()))
+}
+
+fn number(stored: &Stored) -> u64 {
+    let value = stored.record.value.as_deref().and_then(|value| value.first_chunk());
+    u64::from_le_bytes(*value.expect("a number stands first"))
+}
+
+#[test]
+fn a_full_buffer_refuses_and_loses_nothing() {
+    for line in lines() {
+        let shared = Shared::of(line);
+        shared.client().create_topic("full", 1, &[]);
+        let mut ours = start(shared, KafkaOptions { queue_messages: QUEUE_MESSAGES, ..options() });
+        let channel = ours.channel("full");
+        for number in 0..MESSAGES {
+            ours.put(&channel, &Owned::new(TIME, None, Some(&number.to_le_bytes())), None);
+        }
+        assert!(ours.refused > 0, "there was no room again and again");
+        assert!(ours.positions().into_iter().eq((0..MESSAGES as i64).map(|offset| (0, offset))));
+        let found = shared.judge(|judge| judge.read("full"));
+        assert!(found.iter().map(number).eq(0..MESSAGES));
+    }
+}
+
+#[test]
+fn a_message_that_is_too_large_fails_alone() {
+    for line in lines() {
+        let shared = Shared::of(line);
+        shared.client().create_topic("large", 1, &[("max.message.bytes", MESSAGE_BYTES_MAX)]);
+        let mut ours = start(shared, options());
+        let channel = ours.channel("large");
+        for number in 0..MESSAGES {
+            ours.put(&channel, &record(number), None);
+        }
+        let mut expected = Vec::new();
+        for report in ours.outcomes() {
+            if report.sequence % TOO_LONG_EVERY == TOO_LONG_EVERY - 1 {
+                assert_eq!((report.outcome, report.reason), (Outcome::NotSent, Reason::BrokerError));
+                assert_eq!(report.broker_error(), KafkaErrorCode::MESSAGE_TOO_LARGE);
+            } else {
+                assert_eq!(report.outcome, Outcome::Delivered, "{report:?}");
+                assert_eq!(report.position(), (0, expected.len() as i64));
+                expected.push(record(report.sequence));
+            }
+        }
+        let found = shared.judge(|judge| judge.read("large"));
+        assert!(found.iter().map(|stored| &stored.record).eq(&expected));
+    }
+}
+
+#[test]
+fn a_topic_that_is_missing_is_said_and_used_when_it_is_there() {
+    for line in lines() {
+        let shared = Shared::of(line);
+        let mut ours = start(shared, options());
+        let channel = ours.channel("missing");
+        ours.put(&channel, &record(0), None);
+        let report = ours.outcomes()[0];
+        assert_eq!((report.outcome, report.reason), (Outcome::NotSent, Reason::BrokerError));
+        assert_eq!(report.broker_error(), KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        assert!(shared.client().leaders("missing").is_empty(), "it was not created");
+        shared.client().create_topic("missing", 1, &[]);
+        let sent = put_until_delivered(&mut ours, "missing", |_| true);
+        check(shared, &mut ours, "missing", 0..=sent);
+    }
+}
+
+#[test]
+fn partitions_that_are_added_are_used() {
+    for line in lines() {
+        let shared = Shared::of(line);
+        shared.client().create_topic("growing", 1, &[]);
+        let mut ours = start(shared, KafkaOptions { partitioner: Partitioner::RoundRobin, ..options() });
+        put_until_delivered(&mut ours, "growing", |position| position.0 == 0);
+        shared.judge(|judge| judge.grow("growing", 3));
+        put_until_delivered(&mut ours, "growing", |position| position.0 == 1);
+        let sent = put_until_delivered(&mut ours, "growing", |position| position.0 == 2);
+        ours.positions();
+        check(shared, &mut ours, "growing", 0..=sent);
+    }
+}
+
+#[test]
+fn a_topic_that_is_made_anew_is_used() {
+    for line in lines() {
+        let shared = Shared::of(line);
+        shared.client().create_topic("anew", 1, &[]);
+        let mut ours = start(shared, options());
+        let last = put_until_delivered(&mut ours, "anew", |position| position.1 == 9);
+        shared.judge(|judge| judge.delete("anew"));
+        until("the topic to be gone", || shared.client().leaders("anew").is_empty());
+        shared.client().create_topic("anew", 1, &[]);
+        // What is published from now on is in the new one, or nowhere.
+        let sent = put_until_delivered(&mut ours, "anew", |position| position.1 == 9);
+        check(shared, &mut ours, "anew", last + 1..=sent);
+    }
+}
+
+/// Publishes one message after the other, until one is delivered at such a place; answers its number.
+fn put_until_delivered(ours: &mut Application, topic: &str, is_there: impl Fn((i32, i64)) -> bool) -> u64 {
+    let channel = ours.channel(topic);
+    let mut number = 0;
+    until("a message to be delivered there", || {
+        let payload = ours.next_sequence().to_le_bytes();
+        let message = Message { payload: Some(&payload), ..Message::default() };
+        number = ours.try_put(&channel, &message).expect("there is room for one");
+        let report = *ours.outcomes().last().expect("it has its outcome");
+        report.outcome == Outcome::Delivered && is_there(report.position())
+    });
+    number
+}
+
+/// Of those with these numbers the delivered ones are where their reports say, and nothing else is there.
+fn check(shared: &Shared, ours: &mut Application, topic: &str, numbers: std::ops::RangeInclusive<u64>) {
+    let outcomes = ours.outcomes();
+    let of_these = outcomes.iter().filter(|report| numbers.contains(&report.sequence));
+    let delivered = of_these.filter(|report| {
+        assert_ne!(report.outcome, Outcome::Unknown, "{report:?}");
+        report.outcome == Outcome::Delivered
+    });
+    let mut expected: Vec<_> = delivered.map(|report| (report.position(), report.sequence)).collect();
+    expected.sort_unstable();
+    let found = shared.judge(|judge| judge.read(topic));
+    let found: Vec<_> = found.iter().map(|it| ((it.partition, it.offset), number(it))).collect();
+    assert_eq!(found, expected);
+}
