@@ -210,6 +210,16 @@ impl Client {
 
     /// Who leads the partitions of a topic, by their number.
     pub(crate) fn leaders(&mut self, topic: &str) -> Vec<LeaderHint> {
+        self.partitions(topic, |it| LeaderHint { leader_id: it.leader_id, leader_epoch: it.leader_epoch })
+    }
+
+    /// How many replicas of the partitions of a topic keep up, by their number.
+    pub(crate) fn in_sync(&mut self, topic: &str) -> Vec<usize> {
+        self.partitions(topic, |it| it.isr_nodes.iter().count())
+    }
+
+    /// Something of each partition of a topic, by their number.
+    fn partitions<T>(&mut self, topic: &str, of: impl Fn(&MetadataPartition<'_>) -> T) -> Vec<T> {
         let topics = [MetadataRequestTopic::named(topic)];
         let request = MetadataRequest {
             topics: Some(List::new(&topics)),
@@ -219,12 +229,10 @@ impl Client {
         let answer = self.ask(self.newest::<MetadataRequest<'_>>(), &request);
         let metadata = answer.read::<MetadataRequest<'_>>();
         let Some(topic) = metadata.topics.iter().next() else { return Vec::new() };
-        let hint = |it: MetadataPartition<'_>| {
-            (it.partition_index, LeaderHint { leader_id: it.leader_id, leader_epoch: it.leader_epoch })
-        };
-        let mut leaders: Vec<(i32, LeaderHint)> = topic.partitions.iter().map(hint).collect();
-        leaders.sort_by_key(|leader| leader.0);
-        leaders.into_iter().map(|leader| leader.1).collect()
+        let partitions = topic.partitions.iter().map(|it| (it.partition_index, of(&it)));
+        let mut partitions: Vec<(i32, T)> = partitions.collect();
+        partitions.sort_by_key(|partition| partition.0);
+        partitions.into_iter().map(|partition| partition.1).collect()
     }
 
     /// A new producer id, at epoch 0.

@@ -28,3 +28,4 @@ mod records;
 mod refused;
 mod sequences;
 mod server;
+mod storm;
