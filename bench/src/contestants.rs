@@ -19,8 +19,6 @@ pub(crate) struct Contestant {
 const PEERS: [&str; 6] = ["redis-rs", "fred", "hiredis", "rueidis", "go-redis", "redis-py"];
 /// Comes with Redis, with arguments of its own: floods alone.
 pub(crate) const BENCHMARK: &str = "redis-benchmark";
-/// Their places are kept: the engine has no Kafka endpoint yet that could be measured beside them.
-const KAFKA_PEERS: [&str; 3] = ["librdkafka", "franz-go", "kafka-clients (Java)"];
 /// What a call costs from C: ways of one program, `bench/peers/c/publish_cost.c`.
 pub(crate) const C_CALLS: [&str; 5] =
     ["C publish", "C claim", "rd_kafka_produce", "redisAppendCommand", "C empty region"];
@@ -76,11 +74,12 @@ pub(crate) fn find(peers: Option<&Path>, own: &[String]) -> (Vec<Contestant>, Ve
             why: "not on PATH: it comes with redis-tools (Debian) or redis (Fedora)".to_owned(),
         }),
     }
-    for name in KAFKA_PEERS {
-        let why = "a Kafka client: the engine has no Kafka endpoint yet to stand beside it".to_owned();
-        absent.push(Absent { name: name.to_owned(), why });
-    }
     (found, absent)
+}
+
+/// The program of a client that `bench/peers/install` has installed.
+pub(crate) fn installed(peers: Option<&Path>, name: &str) -> Option<PathBuf> {
+    program(&folders(peers), name)
 }
 
 fn foreign(name: &str, program: &Path) -> Contestant {

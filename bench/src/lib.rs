@@ -17,6 +17,7 @@ mod child;
 pub mod client;
 mod contestants;
 pub mod goals;
+pub mod kafka;
 pub mod load;
 pub mod machine;
 pub mod noise;

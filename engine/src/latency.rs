@@ -29,11 +29,11 @@ impl Default for LatencyCells {
 }
 
 impl LatencyCells {
-    /// Counts one latency. Only the shard calls it.
+    /// Counts a latency that so many messages had. Only the shard calls it.
     #[inline]
-    pub(crate) fn count(&self, latency_ns: u64) {
+    pub(crate) fn count(&self, messages: u64, latency_ns: u64) {
         let cell = &self.counts[bucket(latency_ns)];
-        cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        cell.store(cell.load(Ordering::Relaxed) + messages, Ordering::Relaxed);
     }
 
     /// Adds what was counted so far, each at the middle of its bucket.
@@ -91,7 +91,7 @@ mod tests {
     fn a_reader_finds_what_was_counted() {
         let cells = LatencyCells::default();
         for latency_us in 1..=1000 {
-            cells.count(latency_us * 1000);
+            cells.count(1, latency_us * 1000);
         }
         let mut histogram = empty_histogram();
         cells.add_to(&mut histogram);

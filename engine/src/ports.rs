@@ -7,7 +7,7 @@ use crossbeam::utils::CachePadded;
 use ringwire_core::channel::LEGS_MAX;
 use ringwire_core::{
     Charge, ConnectionId, Delivery, EndpointId, EndpointState, Event, Frame, NotTaken, Outcome, Outlet,
-    Reason, Report, Role, SubscriberId,
+    PublisherId, Reason, Report, Role, SubscriberId,
 };
 use ringwire_shards::credit::{Amount, Grantor};
 use ringwire_shards::ring::{ClaimError, FrameReader, FrameWriter};
@@ -15,6 +15,7 @@ use ringwire_shards::slots::SlotWriter;
 use ringwire_shards::wake::{Waker, publication_fence};
 
 use crate::shared::ShardShared;
+use crate::status::EndpointShared;
 
 /// Where a shard that has ended leaves a publisher's ring: a frame may be committed after the shard's last look, and
 /// the reports handle answers for it.
@@ -265,6 +266,31 @@ impl Ports {
     }
 }
 
+/// Delivered messages with the same times: those of one turn of the shard have, and are counted at once.
+#[derive(Default)]
+struct Alike {
+    /// Taken, intended, delivered, in monotonic nanoseconds.
+    times_ns: [u64; 3],
+    count: u64,
+}
+
+impl Alike {
+    #[inline]
+    fn delivered(&mut self, shared: &EndpointShared, times_ns: [u64; 3]) {
+        if self.times_ns != times_ns {
+            self.tell(shared);
+            self.times_ns = times_ns;
+        }
+        self.count += 1;
+    }
+
+    #[inline]
+    fn tell(&mut self, shared: &EndpointShared) {
+        let [taken_ns, intended_ns, at_ns] = self.times_ns;
+        shared.delivered(std::mem::take(&mut self.count), taken_ns, intended_ns, at_ns);
+    }
+}
+
 impl Outlet for Ports {
     #[inline]
     fn outcome(&mut self, charge: Charge, report: &Report) {
@@ -278,7 +304,7 @@ impl Outlet for Ports {
             self.touched.mark(endpoint);
             if report.outcome == Outcome::Delivered {
                 let shared = &self.shared.endpoints[usize::from(endpoint.0)];
-                shared.delivered(charge.taken_ns, report.intended_ns, report.at_ns);
+                shared.delivered(1, charge.taken_ns, report.intended_ns, report.at_ns);
             }
         }
         let Some(Some(port)) = self.publishers.get_mut(index as usize) else { return };
@@ -291,6 +317,48 @@ impl Outlet for Ports {
         if let Some(reports) = &mut port.reports {
             let pushed = reports.push(*report);
             debug_assert!(pushed.is_ok(), "a slot was reserved for every outcome");
+        }
+        if !port.is_dirty {
+            port.is_dirty = true;
+            self.dirty_publishers.push(index);
+        }
+    }
+
+    fn outcomes(
+        &mut self,
+        publisher: PublisherId,
+        endpoint: EndpointId,
+        outcomes: impl ExactSizeIterator<Item = (Charge, Report)>,
+    ) {
+        self.touched.mark(endpoint);
+        let mut amount = Amount { messages: outcomes.len() as u64, bytes: 0 };
+        let shared = &self.shared.endpoints[usize::from(endpoint.0)];
+        let mut alike = Alike::default();
+        let reports = outcomes.map(|(charge, report)| {
+            #[cfg(test)]
+            assert!(report.tag != TRAP_TAG || report.reason == Reason::Shutdown, "a trap");
+            amount.bytes += u64::from(charge.bytes);
+            if report.outcome == Outcome::Delivered {
+                alike.delivered(shared, [charge.taken_ns, report.intended_ns, report.at_ns]);
+            }
+            report
+        });
+        let index = publisher.0;
+        let port = self.publishers.get_mut(index as usize).and_then(Option::as_mut);
+        let Some(port) = port else {
+            reports.for_each(drop);
+            return alike.tell(shared);
+        };
+        match &mut port.reports {
+            Some(writer) => {
+                let pushed = writer.push_all(reports);
+                debug_assert!(pushed.is_ok(), "a slot was reserved for every outcome");
+            }
+            None => reports.for_each(drop),
+        }
+        alike.tell(shared);
+        if port.grantors[usize::from(endpoint.0)].give_back(amount) {
+            self.dirty_grants.push((index, endpoint));
         }
         if !port.is_dirty {
             port.is_dirty = true;

@@ -96,10 +96,10 @@ impl EndpointShared {
 
     /// A message was delivered.
     #[inline]
-    pub(crate) fn delivered(&self, taken_ns: u64, intended_ns: u64, at_ns: u64) {
-        self.acknowledgement.count(at_ns.saturating_sub(taken_ns));
+    pub(crate) fn delivered(&self, messages: u64, taken_ns: u64, intended_ns: u64, at_ns: u64) {
+        self.acknowledgement.count(messages, at_ns.saturating_sub(taken_ns));
         if intended_ns != 0 {
-            self.from_intended.count(at_ns.saturating_sub(intended_ns));
+            self.from_intended.count(messages, at_ns.saturating_sub(intended_ns));
         }
     }
 

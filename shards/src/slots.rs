@@ -65,6 +65,20 @@ impl<T: Copy> SlotWriter<T> {
         Ok(())
     }
 
+    /// Writes many records straight into the ring, behind all that was pushed; the reader sees them at once, and is
+    /// still to be woken.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if the ring has fewer slots left: then it takes none of them.
+    #[inline]
+    pub fn push_all(&mut self, values: impl ExactSizeIterator<Item = T>) -> Result<(), Full> {
+        self.publish();
+        let chunk = self.producer.write_chunk_uninit(values.len()).map_err(|_| Full)?;
+        chunk.fill_from_iter(values);
+        Ok(())
+    }
+
     /// Makes all that was pushed visible, in order, and returns how many records the call published.
     #[inline]
     pub fn publish(&mut self) -> usize {

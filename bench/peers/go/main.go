@@ -1,4 +1,4 @@
-// Command peers is rueidis and go-redis as clients of the p99 rig: bench/peers/README.md has the contract.
+// Command peers is rueidis, go-redis and franz-go as clients of the p99 rig: bench/peers/README.md has the contract.
 package main
 
 import (
@@ -47,10 +47,12 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	connect := map[string]func(*plan) (client, error){"rueidis": newRueidis, "go-redis": newGoRedis}[p.client]
+	connect := map[string]func(*plan) (client, error){
+		"rueidis": newRueidis, "go-redis": newGoRedis, "franz-go": newFranzGo,
+	}[p.client]
 	mode := map[string]func(*plan, client) (result, error){"ack": ack, "flood": flood, "subscribe": subscribe}[p.mode]
 	if connect == nil || mode == nil {
-		return fmt.Errorf("--client %s --mode %s: rueidis or go-redis; ack, flood or subscribe", p.client, p.mode)
+		return fmt.Errorf("--client %s --mode %s: rueidis, go-redis or franz-go; ack, flood or subscribe", p.client, p.mode)
 	}
 	processors := runtime.GOMAXPROCS(0)
 	if p.mode == "ack" {

@@ -10,6 +10,7 @@ import (
 // plan is what one run has to do, from the command line and the files that it names.
 type plan struct {
 	client, address, mode, out string
+	compression, linger        string // of Kafka's clients; without --linger the library's own
 	throughput                 bool // --tuning throughput; otherwise latency
 	messages, warmup, window   int
 	schedule                   []uint64 // nanoseconds from the start (mode ack)
@@ -54,6 +55,10 @@ func readPlan(words []string) (*plan, error) {
 	default:
 		return nil, fmt.Errorf("--tuning %q: latency or throughput", tuning)
 	}
+	if p.compression = given["--compression"]; p.compression == "" {
+		p.compression = "none"
+	}
+	p.linger = given["--linger"]
 	for channel := range number("--channels", 1) {
 		p.channels = append(p.channels, "rig."+strconv.Itoa(channel))
 	}

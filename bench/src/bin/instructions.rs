@@ -7,17 +7,20 @@
 //! ```
 //!
 //! Everything runs on one thread: the application, the shard that it drives, and a server without threads behind a
-//! Unix socket. What the kernel does is not counted, and no clock decides how many turns there are, so two runs differ
+//! socket. What the kernel does is not counted, and no clock decides how many turns there are, so two runs differ
 //! by less than a percent. `check --write` commits new figures; they belong to one compiler, which the file names.
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use ringwire::{Channel, Config, Engine, HostShard, Publisher, Reports, Subscriber};
+use ringwire_codec::kafka::{BatchLimits, Compression, Compressors, OpenBatch, Producer, Record};
 use ringwire_codec::resp::{CommandPrefix, FrameReader, Limits, encode};
+use ringwire_loopback::kafka::{self, Broker, Cluster, ClusterOptions};
 use ringwire_loopback::redis::{ClientId, Options, Server};
 
 type Failure = Box<dyn std::error::Error>;
@@ -38,7 +41,7 @@ const TOLERANCE: f64 = 0.03;
 type Run = fn() -> Result<usize, Failure>;
 
 /// What is counted, by name.
-const CASES: [(&str, Run); 7] = [
+const CASES: [(&str, Run); 9] = [
     ("publish: the call alone", publish),
     ("encode: one PUBLISH", encode_publish),
     ("decode: one reply", decode_reply),
@@ -46,6 +49,8 @@ const CASES: [(&str, Run); 7] = [
     ("loop: ring to report, one at a time", loop_of_one),
     ("loop: ring to report, 64 at a time", loop_of_batches),
     ("loop: server to subscriber, 64 at a time", deliveries),
+    ("encode: one record into a frozen batch", encode_record),
+    ("loop: ring to report by Kafka, 64 at a time", loop_to_kafka),
 ];
 
 fn main() -> ExitCode {
@@ -369,4 +374,106 @@ fn deliveries() -> Result<usize, Failure> {
         received += if round < WARM_UP { 0 } else { polled };
     }
     Ok(received)
+}
+
+/// Pushing, and the checksum over all: what a message costs until its bytes are as they are sent.
+fn encode_record() -> Result<usize, Failure> {
+    let mut compressors = Compressors::new();
+    let mut batch = OpenBatch::new(BatchLimits::default(), Compression::None);
+    let producer = Producer { id: 1, epoch: 0, sequence: 0, transactional: false };
+    let mut spare = Vec::new();
+    let mut fill = |count: fn(&mut dyn FnMut() -> usize) -> usize| -> Result<(), Failure> {
+        let mut refused = None;
+        count(&mut || {
+            for number in 0..BATCH as i64 {
+                let record = Record { timestamp: number, value: Some(&PAYLOAD), ..Record::default() };
+                refused = refused.take().or(batch.push(std::hint::black_box(&record)).err());
+            }
+            spare = batch.freeze(producer, &mut compressors, std::mem::take(&mut spare)).into_buffer();
+            BATCH
+        });
+        refused.map_or(Ok(()), |error| Err(error.into()))
+    };
+    for _ in 0..WARM_UP {
+        fill(|turn| turn())?;
+    }
+    for _ in 0..BATCHES {
+        fill(counted)?;
+    }
+    Ok(BATCH * BATCHES)
+}
+
+/// One broker without threads.
+struct Brokers {
+    listener: TcpListener,
+    cluster: Cluster,
+    streams: Vec<(kafka::ConnectionId, TcpStream)>,
+}
+
+impl Brokers {
+    fn new() -> Result<Self, Failure> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
+        let port = listener.local_addr()?.port();
+        let broker = Broker { id: 1, host: "127.0.0.1".to_owned(), port };
+        Ok(Self {
+            listener,
+            cluster: Cluster::new(vec![broker], ClusterOptions::default()),
+            streams: Vec::new(),
+        })
+    }
+
+    /// Answers everything that has come.
+    fn serve(&mut self) -> Result<(), Failure> {
+        if let Ok((stream, _)) = self.listener.accept() {
+            stream.set_nonblocking(true)?;
+            stream.set_nodelay(true)?;
+            self.streams.push((self.cluster.accept(0, 1), stream));
+        }
+        let mut buffer = [0; 64 << 10];
+        for (id, stream) in &mut self.streams {
+            match stream.read(&mut buffer) {
+                Ok(n) => self.cluster.receive(0, *id, &buffer[..n]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        while let Some(id) = self.cluster.next_ready() {
+            let Some((_, stream)) = self.streams.iter_mut().find(|(it, _)| *it == id) else { continue };
+            let output = self.cluster.output(id);
+            stream.write_all(output)?;
+            let n = output.len();
+            self.cluster.sent(id, n);
+        }
+        Ok(())
+    }
+}
+
+fn loop_to_kafka() -> Result<usize, Failure> {
+    let mut brokers = Brokers::new()?;
+    let port = brokers.listener.local_addr()?.port();
+    let engine = Engine::start(Config::new().kafka("main", &format!("127.0.0.1:{port}"))?.host_driven())?;
+    let mut shard = engine.take_shard(0).ok_or("a host-driven engine has its first shard")?;
+    let channel = engine.channel(CHANNEL)?;
+    let (mut publisher, mut reports) = engine.publisher()?;
+    while !engine.is_ready() {
+        shard.poll();
+        brokers.serve()?;
+    }
+    for round in 0..WARM_UP + BATCHES {
+        let count: fn(&mut dyn FnMut() -> usize) -> usize =
+            if round < WARM_UP { |turn| turn() } else { counted };
+        for _ in 0..BATCH {
+            publisher.publish(&channel, &PAYLOAD)?;
+        }
+        let mut reported = 0;
+        while reported < BATCH {
+            reported += count(&mut || {
+                shard.poll();
+                reports.poll(usize::MAX, |_| ())
+            });
+            brokers.serve()?;
+        }
+    }
+    Ok(BATCH * BATCHES)
 }

@@ -11,6 +11,7 @@
 
 mod decode;
 mod floor;
+mod kafka_floor;
 mod null;
 mod ours;
 mod pace;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::kafka::Codec;
 use crate::rig::RigError;
 pub(crate) use record::{FAILED, late_path, read_u64s, write_u64s};
 
@@ -128,6 +130,9 @@ pub struct ClientArgs {
     /// A second server, which every other channel leads to.
     #[arg(long)]
     also: Option<SocketAddr>,
+    /// How a Kafka's batches are compressed.
+    #[arg(long, value_enum, default_value = "none")]
+    compression: Codec,
     /// The core of the shard, for `cost`.
     #[arg(long)]
     shard_core: Option<usize>,
@@ -174,6 +179,10 @@ pub fn run(args: &ClientArgs) -> Result<(), RigError> {
         ("ringwire", Mode::Flood) => ours::flood::run(args)?,
         ("ringwire", Mode::Subscribe) => ours::subscribe::run(args)?,
         ("ringwire", Mode::Memory) => ours::memory::run(args)?,
+        ("ringwire-kafka", Mode::Ack) => ours::kafka::ack(args)?,
+        ("ringwire-kafka", Mode::Flood) => ours::kafka::flood(args)?,
+        ("ringwire-beside", Mode::Ack) => ours::kafka::beside(args)?,
+        ("kafka-floor", Mode::Flood) => kafka_floor::flood(args)?,
         ("floor", Mode::Ack) => floor::ack(args)?,
         ("floor", Mode::Flood) => floor::flood(args)?,
         ("floor", Mode::Subscribe) => floor::subscribe(args)?,

@@ -23,6 +23,7 @@ pub use plan::Scenario;
 pub(crate) use plan::thousands;
 
 use crate::client::{self, ClientArgs};
+use crate::kafka::{self, KafkaArgs};
 use crate::load::Shape;
 use crate::machine::{self, Conditions, Cores};
 use crate::probe::Probe;
@@ -93,6 +94,8 @@ pub struct RigArgs {
 enum What {
     /// Checks the rig itself: a server that delays its answers by known times must be measured so.
     Check,
+    /// Kafka: floods, acknowledgements, and Redis beside it, against a real broker and the clients that are installed.
+    Kafka(KafkaArgs),
     /// One run of one contestant: what the rig starts.
     #[command(hide = true)]
     Client(Box<ClientArgs>),
@@ -117,6 +120,7 @@ pub fn run(args: RigArgs) -> Result<(), RigError> {
         Some(What::Client(client)) => client::run(client),
         Some(What::Server { spin }) => server::serve(*spin),
         Some(What::Tether(tether)) => child::tether(tether),
+        Some(What::Kafka(args)) => kafka::run(args),
         Some(What::Check) => check::run(&own_words()?),
         None => measure(&args),
     }

@@ -114,7 +114,7 @@ fn batches() {
             open.push(&Record { timestamp: index, value: Some(&[b'v'; 30]), ..Record::default() })
                 .expect("room");
         }
-        let sample = open.freeze(Producer::NONE, &mut compressors, Vec::new()).into_buffer();
+        let sample = open.freeze(Producer::NONE, &mut compressors, Vec::new()).bytes().to_vec();
         for seed in 0..BATCH_ROUNDS {
             let random = &mut Random::new(seed);
             let mut input = sample.clone();

@@ -9,7 +9,7 @@ fn sample() -> Vec<u8> {
     let mut batch = OpenBatch::new(BatchLimits::default(), Compression::None);
     batch.push(&value(b"one")).expect("room");
     batch.push(&value(b"two")).expect("room");
-    batch.freeze(Producer::NONE, &mut Compressors::new(), Vec::new()).into_buffer()
+    batch.freeze(Producer::NONE, &mut Compressors::new(), Vec::new()).bytes().to_vec()
 }
 
 /// The sample with some of its bytes replaced, and its length and checksum right.

@@ -163,38 +163,63 @@ impl<'a> Frame<'a> {
     }
 
     /// Reads a frame as [`Frame::encode`] wrote it.
+    ///
+    /// What is rare is read apart from what every frame has: so that this stays in registers, and is not written
+    /// to memory, copied and read back.
     #[inline]
     pub fn decode(bytes: &'a [u8]) -> Result<Self, FrameError> {
         let (plain, rest) = bytes.split_first_chunk::<PLAIN_LEN>().ok_or(FrameError::TooShort)?;
         let flags = plain[4];
-        let frame = Self {
+        let Extension { partition, timestamp_ms, key, headers, payload } =
+            if flags & EXTENDED == 0 { Extension::none(rest) } else { Extension::decode(rest)? };
+        Ok(Self {
             channel: u32::from_le_bytes([plain[0], plain[1], plain[2], plain[3]]),
             sequence: u64_at(plain, 8),
             tag: u64_at(plain, 16),
             intended_ns: u64_at(plain, 24),
-            payload: (flags & NULL_PAYLOAD == 0).then_some(rest),
-            ..Self::default()
-        };
-        if flags & EXTENDED == 0 { Ok(frame) } else { frame.decode_extension(rest) }
+            partition,
+            timestamp_ms,
+            key,
+            headers,
+            payload: (flags & NULL_PAYLOAD == 0).then_some(payload),
+        })
+    }
+}
+
+/// What few frames have beside their payload.
+struct Extension<'a> {
+    partition: i32,
+    timestamp_ms: i64,
+    key: Option<&'a [u8]>,
+    headers: Headers<'a>,
+    payload: &'a [u8],
+}
+
+impl<'a> Extension<'a> {
+    #[inline]
+    fn none(payload: &'a [u8]) -> Self {
+        let headers = Headers { bytes: &[], count: 0 };
+        Self { partition: ANY_PARTITION, timestamp_ms: 0, key: None, headers, payload }
     }
 
     #[cold]
-    fn decode_extension(mut self, rest: &'a [u8]) -> Result<Self, FrameError> {
+    fn decode(rest: &'a [u8]) -> Result<Self, FrameError> {
         let (fixed, rest) = rest.split_first_chunk::<EXTENSION_LEN>().ok_or(FrameError::TooShort)?;
         let word = |at: usize| u32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
-        self.partition = word(0) as i32;
-        self.timestamp_ms = u64_at(fixed, 8) as i64;
         let key_len = if word(4) == NULL_KEY { 0 } else { word(4) as usize };
         let (key, rest) = rest.split_at_checked(key_len).ok_or(FrameError::TooShort)?;
         let (headers, payload) = rest.split_at_checked(word(16) as usize).ok_or(FrameError::TooShort)?;
-        self.key = (word(4) != NULL_KEY).then_some(key);
-        self.headers = Headers { bytes: headers, count: word(20) };
-        self.payload = self.payload.map(|_| payload);
-        if self.headers.iter().count() == self.headers.count as usize {
-            Ok(self)
-        } else {
-            Err(FrameError::Headers)
+        let headers = Headers { bytes: headers, count: word(20) };
+        if headers.iter().count() != headers.count as usize {
+            return Err(FrameError::Headers);
         }
+        Ok(Self {
+            partition: word(0) as i32,
+            timestamp_ms: u64_at(fixed, 8) as i64,
+            key: (word(4) != NULL_KEY).then_some(key),
+            headers,
+            payload,
+        })
     }
 }
 

@@ -115,6 +115,21 @@ pub trait Outlet {
     /// if it takes reports (its slot was reserved when the message was accepted).
     fn outcome(&mut self, charge: Charge, report: &Report);
 
+    /// The outcomes of several messages of one publisher at one endpoint, in the order in which they were taken: the
+    /// same as [`Outlet::outcome`] for each. Only [`crate::Core::poll`] and [`crate::Core::expire`] tell of several.
+    #[inline]
+    fn outcomes(
+        &mut self,
+        publisher: PublisherId,
+        endpoint: EndpointId,
+        outcomes: impl ExactSizeIterator<Item = (Charge, Report)>,
+    ) {
+        for (charge, report) in outcomes {
+            debug_assert_eq!((charge.publisher, charge.endpoint), (publisher, Some(endpoint)));
+            self.outcome(charge, &report);
+        }
+    }
+
     /// An event for a subscriber's ring. When it is not taken, the core counts it and tells the subscriber later
     /// by a gap.
     fn deliver(&mut self, subscriber: SubscriberId, delivery: &Delivery<'_>) -> Result<(), NotTaken>;

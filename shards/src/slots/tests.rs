@@ -34,6 +34,13 @@ fn behaves_as_a_queue(seed: u64) {
                 assert_eq!(writer.publish(), staged.len(), "{at}");
                 visible.append(&mut staged);
             }
+            2 => {
+                let (count, room) = (random.up_to(8), capacity - staged.len() - visible.len());
+                let expected = if count > room { Err(Full) } else { Ok(()) };
+                assert_eq!(writer.push_all((0..count).map(|_| step)), expected, "{at}");
+                visible.append(&mut staged);
+                visible.extend((0..count).filter(|_| expected.is_ok()).map(|_| step));
+            }
             _ => {
                 let full = staged.len() + visible.len() == capacity;
                 assert_eq!(writer.push(step), if full { Err(Full) } else { Ok(()) }, "{at}");

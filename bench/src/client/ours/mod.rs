@@ -2,6 +2,7 @@
 
 pub(super) mod ack;
 pub(super) mod flood;
+pub(super) mod kafka;
 pub(super) mod memory;
 pub(super) mod subscribe;
 

@@ -44,20 +44,39 @@ pub(super) struct Summary {
 }
 
 /// A record batch that does not change any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct FrozenBatch {
-    bytes: Vec<u8>,
+    /// The batch up to `len`, then what the buffer held before: zeroing it again for the next batch would cost as much
+    /// as writing half of its records.
+    buffer: Vec<u8>,
+    len: usize,
     count: u32,
     plain_len: usize,
     producer: Producer,
 }
 
+impl PartialEq for FrozenBatch {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes() && self.plain_len == other.plain_len && self.producer == other.producer
+    }
+}
+
+impl Eq for FrozenBatch {}
+
 impl FrozenBatch {
     /// Fills the header in front of the records.
-    pub(super) fn seal(mut bytes: Vec<u8>, codec: Codec, summary: Summary, producer: Producer) -> Self {
-        let length = (bytes.len() - LENGTH_FROM) as i32;
+    ///
+    /// The batch is the first `len` bytes of `buffer`.
+    pub(super) fn seal(
+        mut buffer: Vec<u8>,
+        len: usize,
+        codec: Codec,
+        summary: Summary,
+        producer: Producer,
+    ) -> Self {
+        let length = (len - LENGTH_FROM) as i32;
         let last_offset_delta = (summary.count - 1) as i32;
-        let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+        let mut put = |at: usize, value: &[u8]| buffer[at..at + value.len()].copy_from_slice(value);
         // The broker gives the base offset.
         put(BASE_OFFSET, &[0; 8]);
         put(BATCH_LENGTH, &length.to_be_bytes());
@@ -68,7 +87,8 @@ impl FrozenBatch {
         put(BASE_TIMESTAMP, &summary.base_timestamp.to_be_bytes());
         put(MAX_TIMESTAMP, &summary.max_timestamp.to_be_bytes());
         put(COUNT, &summary.count.to_be_bytes());
-        let mut batch = Self { bytes, count: summary.count, plain_len: summary.plain_len, producer };
+        let (count, plain_len) = (summary.count, summary.plain_len);
+        let mut batch = Self { buffer, len, count, plain_len, producer };
         batch.renumber(producer);
         batch
     }
@@ -79,21 +99,21 @@ impl FrozenBatch {
     /// new one.
     pub fn renumber(&mut self, producer: Producer) {
         let flag = if producer.transactional { TRANSACTIONAL } else { 0 };
-        let attributes = i16::from_be_bytes([self.bytes[ATTRIBUTES], self.bytes[ATTRIBUTES + 1]]);
+        let attributes = i16::from_be_bytes([self.buffer[ATTRIBUTES], self.buffer[ATTRIBUTES + 1]]);
         let attributes = attributes & !TRANSACTIONAL | flag;
-        let mut put = |at: usize, value: &[u8]| self.bytes[at..at + value.len()].copy_from_slice(value);
+        let mut put = |at: usize, value: &[u8]| self.buffer[at..at + value.len()].copy_from_slice(value);
         put(ATTRIBUTES, &attributes.to_be_bytes());
         put(PRODUCER_ID, &producer.id.to_be_bytes());
         put(PRODUCER_EPOCH, &producer.epoch.to_be_bytes());
         put(BASE_SEQUENCE, &producer.sequence.to_be_bytes());
-        let crc = crc32c::crc32c(&self.bytes[CRC_FROM..]);
-        self.bytes[CRC..CRC_FROM].copy_from_slice(&crc.to_be_bytes());
+        let crc = crc32c::crc32c(&self.buffer[CRC_FROM..self.len]);
+        self.buffer[CRC..CRC_FROM].copy_from_slice(&crc.to_be_bytes());
         self.producer = producer;
     }
 
     /// The whole batch, for a Produce request.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.buffer[..self.len]
     }
 
     /// Records in it.
@@ -123,7 +143,7 @@ impl FrozenBatch {
 
     /// Its memory, for [`OpenBatch::freeze`] to use again.
     pub fn into_buffer(self) -> Vec<u8> {
-        self.bytes
+        self.buffer
     }
 
     /// Two batches of about half the bytes each, with consecutive parts of its sequence; `None` for one record.
@@ -143,7 +163,7 @@ impl FrozenBatch {
         if self.count < 2 {
             return Ok(None);
         }
-        let (batch, _) = RecordBatch::read(&self.bytes)?;
+        let (batch, _) = RecordBatch::read(self.bytes())?;
         let mut scratch = Vec::new();
         let mut inflater = Inflater::new(self.plain_len - HEADER_LEN);
         let limits = BatchLimits { bytes: usize::MAX, bytes_max: usize::MAX, records: u32::MAX };
@@ -177,7 +197,7 @@ impl FrozenBatch {
         compression: Compression,
         compressors: &mut Compressors,
     ) -> Result<Option<Self>, BatchError> {
-        let (batch, _) = RecordBatch::read(&self.bytes)?;
+        let (batch, _) = RecordBatch::read(self.bytes())?;
         let mut scratch = Vec::new();
         let mut inflater = Inflater::new(self.plain_len - HEADER_LEN);
         let limits = BatchLimits { bytes: usize::MAX, bytes_max: usize::MAX, records: u32::MAX };

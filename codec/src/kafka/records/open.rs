@@ -313,11 +313,11 @@ impl OpenBatch {
             plain_len: self.plain_end,
         };
         let shrank = self.packed_whole && !self.packer.failed() && self.packed.len() < self.plain_end;
-        let (bytes, codec) = if shrank {
-            (std::mem::replace(&mut self.packed, spare), self.compression.codec())
+        let (buffer, len, codec) = if shrank {
+            let len = self.packed.len();
+            (std::mem::replace(&mut self.packed, spare), len, self.compression.codec())
         } else {
-            self.plain.truncate(self.plain_end);
-            (std::mem::replace(&mut self.plain, spare), Codec::None)
+            (std::mem::replace(&mut self.plain, spare), self.plain_end, Codec::None)
         };
         // `plain` keeps its length: what it holds is written over.
         self.plain_end = 0;
@@ -327,6 +327,6 @@ impl OpenBatch {
         self.packed_to = HEADER_LEN;
         self.packed_whole = false;
         self.packer = Packer::default();
-        FrozenBatch::seal(bytes, codec, summary, producer)
+        FrozenBatch::seal(buffer, len, codec, summary, producer)
     }
 }

@@ -359,14 +359,19 @@ impl KafkaProducer {
     ) {
         let endpoint = self.endpoint;
         let mut bytes = 0;
-        for (delta, entry) in (0_i64..).zip(&batch.entries) {
-            let offset = if base_offset < 0 { OFFSET_UNKNOWN } else { base_offset + delta };
-            let detail = position_detail(part.partition, offset);
-            let mut report = entry.report(now_ns, Outcome::Delivered, Reason::None, detail);
-            report.broker_timestamp_ms =
-                if log_append_time_ms >= 0 { log_append_time_ms } else { entry.timestamp_ms };
-            bytes += u64::from(entry.cost);
-            outlet.outcome(entry.charge(endpoint), &report);
+        let mut next_offset = base_offset;
+        // Publishers that share a partition send in turns, each many at a time.
+        for run in batch.entries.chunk_by(|one, other| one.publisher == other.publisher) {
+            let outcomes = run.iter().map(|entry| {
+                let detail = position_detail(part.partition, next_offset);
+                next_offset += i64::from(base_offset >= 0);
+                let mut report = entry.report(now_ns, Outcome::Delivered, Reason::None, detail);
+                report.broker_timestamp_ms =
+                    if log_append_time_ms >= 0 { log_append_time_ms } else { entry.timestamp_ms };
+                bytes += u64::from(entry.cost);
+                (entry.charge(endpoint), report)
+            });
+            outlet.outcomes(run[0].publisher, endpoint, outcomes);
         }
         let messages = batch.entries.len() as u64;
         self.counters.in_flight -= messages;
