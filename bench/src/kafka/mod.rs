@@ -5,7 +5,7 @@
 //!     broker  one real Kafka on the server's core          peers  who is installed
 //! ```
 //!
-//! Every message goes to the topic [`TOPIC`], and every client obeys the contract of `bench/peers`.
+//! Every message goes to the topic `TOPIC`, and every client obeys the contract of `bench/peers`.
 
 mod broker;
 mod run;
