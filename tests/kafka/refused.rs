@@ -105,7 +105,7 @@ fn a_damaged_batch_is_refused() {
         let mut client = Shared::of(line).client();
         let topic_id = client.create_topic("damaged", 1, &[]);
         let target = Target { version: known_max(&client), topic: "damaged", topic_id, partition: 0 };
-        let mut bytes = batch(&plain(1), Compression::None, Producer::NONE).into_buffer();
+        let mut bytes = batch(&plain(1), Compression::None, Producer::NONE).bytes().to_vec();
         bytes[CRC_END] ^= 1;
         let produced = client.produce(&target, -1, &bytes).expect("it is answered");
         assert_eq!(produced.error_code, CORRUPT_MESSAGE);
@@ -124,7 +124,7 @@ fn a_time_far_ahead_is_refused_by_new_brokers() {
         let target = Target { version: known_max(&client), topic: "ahead", topic_id, partition: 0 };
         let mut records = plain(3);
         records[2].timestamp = FAR;
-        let bytes = batch(&records, Compression::None, Producer::NONE).into_buffer();
+        let bytes = batch(&records, Compression::None, Producer::NONE).bytes().to_vec();
         let produced = client.produce(&target, -1, &bytes).expect("it is answered");
         if line.version.starts_with("3.") {
             assert_eq!(produced.error_code, ErrorCode::NONE);
@@ -165,7 +165,7 @@ fn without_acks_an_error_ends_the_connection() {
         let mut client = Shared::of(line).client();
         let topic_id = client.create_topic("silent", 1, &[]);
         let target = Target { version: known_max(&client), topic: "silent", topic_id, partition: 0 };
-        let mut bytes = batch(&plain(1), Compression::None, Producer::NONE).into_buffer();
+        let mut bytes = batch(&plain(1), Compression::None, Producer::NONE).bytes().to_vec();
         client.produce(&target, 0, &bytes);
         until("the record", || client.end_of("silent", 0) == 1);
         bytes[CRC_END] ^= 1;

@@ -141,7 +141,7 @@ impl FrozenBatch {
         next_sequence(self.producer.sequence, self.count)
     }
 
-    /// Its memory, for [`OpenBatch::freeze`] to use again.
+    /// Its memory, for [`OpenBatch::freeze`] to use again: longer than the batch, whose bytes [`bytes`](Self::bytes) are.
     pub fn into_buffer(self) -> Vec<u8> {
         self.buffer
     }
