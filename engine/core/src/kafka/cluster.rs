@@ -426,11 +426,15 @@ impl KafkaProducer {
         topic.grow(count);
         topic.count = count as u32;
         self.cluster.has_held_to_release |= !topic.held.is_empty();
+        // Without an id a topic that was made anew looks like the one before, and its epochs begin again: compared
+        // with the old ones they would be taken for stale for ever.
+        let has_id = told.topic_id != NO_UUID;
+        let epoch_of = |epoch: i32| if has_id { epoch } else { -1 };
         let mut is_whole = count > 0;
         for told in told.partitions {
             let Ok(number) = u32::try_from(told.partition_index) else { continue };
             let part = Part { topic: index, partition: number };
-            is_whole &= self.take_leader(part, told.leader_id, told.leader_epoch, is_another);
+            is_whole &= self.take_leader(part, told.leader_id, epoch_of(told.leader_epoch), is_another);
         }
         self.abandon_beyond(now_ns, index, count, is_another, outlet);
         is_whole

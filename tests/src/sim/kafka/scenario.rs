@@ -186,7 +186,7 @@ fn choose_settings(random: &mut Random, tempo_ns: u64, brokers: i32) -> KafkaSet
         linger_ns: random.pick(&[0, 0, tempo_ns / 10, tempo_ns]),
         max_request_size: random.magnitude(1_000, 1 << 20) as usize,
         max_in_flight: random.between(1, 5) as usize,
-        delivery_timeout_ns: if random.percent(35) { tempo_ns * random.between(5, 40) } else { LONG_NS },
+        delivery_timeout_ns: if random.percent(45) { tempo_ns * random.between(2, 16) } else { LONG_NS },
         request_timeout_ns: tempo_ns * random.between(2, 6),
         retries: if random.percent(15) { random.below(4) as u32 } else { u32::MAX },
         retry_backoff: RetryBackoff {
@@ -202,7 +202,7 @@ fn choose_settings(random: &mut Random, tempo_ns: u64, brokers: i32) -> KafkaSet
             4 => Partitioner::Single(0),
             _ => Partitioner::Murmur2,
         },
-        metadata_max_age_ns: tempo_ns * random.between(5, 100),
+        metadata_max_age_ns: tempo_ns * random.magnitude(1, 100),
         topic_propagation_ns: if random.percent(20) { tempo_ns * 5 } else { LONG_NS },
         auto_create_topics: random.percent(70),
         connect_timeout_ns: tempo_ns * random.between(2, 4),

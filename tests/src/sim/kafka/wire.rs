@@ -267,8 +267,8 @@ fn sends(ctx: &mut Context, wire: &mut Wire, line: usize, request: &ProduceReque
 fn goes_to_its_leader(ctx: &mut Context, wire: &Wire, line: usize, sent: &Sent) {
     let Some(leader) = wire.leaders.get(&sent.part) else { return };
     let broker = wire.lines[line].broker;
-    // Without ids a topic that was made anew is not told from the one before.
-    let is_nameless = leader.topic_id == NO_UUID && ctx.ledger.topics[sent.part.0].was_deleted;
+    // Without ids a topic that was made anew is not told from the one before: epochs mean nothing then.
+    let is_nameless = leader.topic_id == NO_UUID;
     // A leader that is down is named, or not, in the same epoch.
     let is_doubtful = is_nameless || leader.nodes.contains(&-1);
     let leads = |leader: &Leader| broker.is_some_and(|broker| leader.nodes.contains(&broker));
