@@ -26,7 +26,7 @@ pub(crate) fn prefix() -> &'static Path {
     PREFIX.get_or_init(|| {
         let prefix = scratch().join("prefix");
         let _ = std::fs::remove_dir_all(scratch());
-        let profile = std::env::var("RINGWIRE_CAPI_PROFILE").unwrap_or_else(|_| "dev".to_owned());
+        let profile = std::env::var("TEST_CAPI_PROFILE").unwrap_or_else(|_| "dev".to_owned());
         let mut install = Command::new(root().join("tools/install-capi"));
         install.arg("--prefix").arg(&prefix).args(["--profile", &profile]);
         run(&mut install);

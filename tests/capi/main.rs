@@ -4,7 +4,7 @@
 //!   tools/install-capi ──► PREFIX/{include,lib} ──► gcc, clang ──► examples/, programs/ ──► loopback, redis-server
 //! ```
 //!
-//! The library is built by the profile that these tests are built by; `RINGWIRE_CAPI_PROFILE` names another one.
+//! The library is built by the profile that these tests are built by; `TEST_CAPI_PROFILE` names another one.
 
 mod abi;
 mod build;

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 /// The oldest line that is still in use, and the newest.
 const VERSIONS: [&str; 2] = ["3.9.1", "4.1.1"];
 /// Names the versions to test with, with commas between; without it all of them.
-const CHOICE: &str = "RINGWIRE_KAFKA";
+const CHOICE: &str = "TEST_KAFKA";
 /// What a broker and the clients need, where we set it.
 const JAVA: &str = "java 17 or later on PATH, with javac (apt-get install default-jdk-headless)";
 /// Fast to start, which matters more here than to be fast after minutes; and small.
