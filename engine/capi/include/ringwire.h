@@ -364,8 +364,8 @@ int rw_commit(rw_publisher *publisher, void *place, uint64_t *sequence);
  * RW_INVALID: as rw_commit. */
 int rw_abort(rw_publisher *publisher, void *place);
 
-/* Waits until a message of `len` bytes would be accepted. 1: it would. 0: `timeout_ns` has passed. Reports that nobody
- * polls meanwhile stay full: it waits out the timeout for that.
+/* Waits until a message of `len` bytes would be accepted. 1: it would. 0: `timeout_ns` has passed; or, at once, reports
+ * that wait to be polled hold every slot, and no other thread polled them last: poll them, and go on.
  * RW_CLOSED, RW_FAILED, RW_TOO_LONG; RW_INVALID as rw_publish. */
 int rw_wait_writable(rw_publisher *publisher, const rw_channel *channel, size_t len, uint64_t timeout_ns);
 

@@ -393,13 +393,7 @@ impl KafkaProducer {
     }
 
     /// A Produce request with acks=0 was sent whole: nobody will ever know more.
-    pub(super) fn unacknowledged(
-        &mut self,
-        now_ns: u64,
-        _lane: usize,
-        asked: Asked,
-        outlet: &mut impl Outlet,
-    ) {
+    pub(super) fn unacknowledged(&mut self, now_ns: u64, asked: Asked, outlet: &mut impl Outlet) {
         let Question::Produce(mut parts) = asked.question else { return };
         for part in &parts {
             let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];

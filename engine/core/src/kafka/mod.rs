@@ -347,7 +347,7 @@ impl KafkaProducer {
         let error = loop {
             // Also behind an answer: what needs none may have waited for that.
             while let Some(asked) = self.links[lane].take_unanswerable() {
-                self.unacknowledged(now_ns, lane, asked, outlet);
+                self.unacknowledged(now_ns, asked, outlet);
             }
             if answered == ANSWERS_PER_POLL {
                 return true;
