@@ -82,7 +82,7 @@ pub(crate) fn installed(peers: Option<&Path>, name: &str) -> Option<PathBuf> {
     program(&folders(peers), name)
 }
 
-fn foreign(name: &str, program: &Path) -> Contestant {
+pub(crate) fn foreign(name: &str, program: &Path) -> Contestant {
     Contestant {
         name: name.to_owned(),
         words: vec![program.to_string_lossy().into_owned()],

@@ -1,5 +1,7 @@
 //! What Ringwire promises beside its floor and its peers, and how a run judges it.
 
+mod calls;
+
 use crate::results::{Cell, Figure, Goal, Results, Verdict};
 use crate::stats::{Ratio, Spread, median, ratio};
 
@@ -11,11 +13,12 @@ pub(crate) const FLOOR: &str = "floor";
 
 /// Every promise, judged.
 pub fn judge(results: &Results) -> Vec<Goal> {
-    let judge = Judge { results, seed: results.conditions.seed };
+    let judge = Judge::of(results);
     let mut goals = vec![
         judge.publish("cost of publish, 128 B, 100,000/s, null endpoint: p50", Figure::P50),
         judge.publish("cost of publish, 128 B, 100,000/s, null endpoint: p99", Figure::P99),
     ];
+    goals.extend(calls::judge(&judge));
     let ack = "acknowledgement at 100,000/s";
     goals.push(judge.ratio(
         &format!("{ack}: p50 beside the floor"),
@@ -84,14 +87,20 @@ pub fn judge(results: &Results) -> Vec<Goal> {
 
 /// The highest ratio that is allowed.
 #[derive(Clone, Copy)]
-struct AtMost(f64);
+pub(crate) struct AtMost(pub(crate) f64);
 
-struct Judge<'a> {
-    results: &'a Results,
-    seed: u64,
+/// That bound in words.
+pub(crate) fn at_most(bound: f64) -> String {
+    format!("at most {bound} x")
 }
 
-fn not_measured(name: &str, bound: &str, why: &str) -> Goal {
+/// Results, and what their intervals are drawn from.
+pub(crate) struct Judge<'a> {
+    pub(crate) results: &'a Results,
+    pub(crate) seed: u64,
+}
+
+pub(crate) fn not_measured(name: &str, bound: &str, why: &str) -> Goal {
     Goal {
         name: name.into(),
         bound: bound.into(),
@@ -102,22 +111,30 @@ fn not_measured(name: &str, bound: &str, why: &str) -> Goal {
 }
 
 /// A cell that may be judged, or why it may not.
-fn usable<'a>(cell: Option<&'a Cell>, label: &str) -> Result<&'a Cell, String> {
+pub(crate) fn usable<'a>(cell: Option<&'a Cell>, label: &str) -> Result<&'a Cell, String> {
     let cell =
         cell.filter(|cell| !cell.runs.is_empty()).ok_or_else(|| format!("{label} was not measured"))?;
     if cell.is_invalid() { Err(format!("{label}: {}", cell.remark())) } else { Ok(cell) }
 }
 
-impl Judge<'_> {
-    /// Ours beside the best of some others. Without one of them it is said which were there.
-    fn ratio(&self, name: &str, bound: AtMost, case: &str, figure: Figure, others: &[&str]) -> Goal {
-        let words = format!("at most {} x", bound.0);
-        let ours = match usable(self.results.cell(case, OURS), OURS) {
-            Ok(ours) => ours,
-            Err(why) => return not_measured(name, &words, &why),
-        };
-        let found: Vec<Result<&Cell, String>> =
-            others.iter().map(|other| usable(self.results.cell(case, other), other)).collect();
+impl<'a> Judge<'a> {
+    pub(crate) fn of(results: &'a Results) -> Self {
+        Self { results, seed: results.conditions.seed }
+    }
+
+    /// A cell that may be judged, or why there is none.
+    pub(crate) fn cell(&self, case: &str, label: &str) -> Result<&'a Cell, String> {
+        usable(self.results.cell(case, label), label)
+    }
+
+    /// The one with the lowest median of `figure`, and which of the others are missing; or why there is none at all.
+    pub(crate) fn best(
+        &self,
+        case: &str,
+        figure: Figure,
+        others: &[&str],
+    ) -> Result<(&'a Cell, String), String> {
+        let found: Vec<Result<&Cell, String>> = others.iter().map(|other| self.cell(case, other)).collect();
         let middle = |cell: &Cell| cell.spread(figure).map(|spread| spread.median);
         let best = found
             .iter()
@@ -126,18 +143,41 @@ impl Judge<'_> {
             .min_by(|one, other| one.0.total_cmp(&other.0));
         let missing: Vec<&str> =
             found.iter().filter_map(|it| it.as_ref().err()).map(String::as_str).collect();
-        let Some((_, best)) = best else { return not_measured(name, &words, &missing.join("; ")) };
+        let missing = missing.join("; ");
+        match best {
+            Some((_, best)) => Ok((best, missing)),
+            None => Err(missing),
+        }
+    }
+
+    /// Ours beside the best of some others. Without one of them it is said which were there.
+    pub(crate) fn ratio(
+        &self,
+        name: &str,
+        bound: AtMost,
+        case: &str,
+        figure: Figure,
+        others: &[&str],
+    ) -> Goal {
+        let ours = match self.cell(case, OURS) {
+            Ok(ours) => ours,
+            Err(why) => return not_measured(name, &at_most(bound.0), &why),
+        };
+        let (best, missing) = match self.best(case, figure, others) {
+            Ok(found) => found,
+            Err(why) => return not_measured(name, &at_most(bound.0), &why),
+        };
         let mut goal = self.judged(name, bound, &ours.values(figure), &best.values(figure));
         let shown = |cell: &Cell| cell.spread(figure).map_or_else(String::new, |it| shown(figure, it));
         goal.found = format!("{}: {} beside {} of {}", goal.found, shown(ours), shown(best), best.label);
         if !missing.is_empty() {
-            goal.found += &format!(" ({})", missing.join("; "));
+            goal.found += &format!(" ({missing})");
         }
         goal
     }
 
-    fn judged(&self, name: &str, bound: AtMost, ours: &[f64], other: &[f64]) -> Goal {
-        let words = format!("at most {} x", bound.0);
+    pub(crate) fn judged(&self, name: &str, bound: AtMost, ours: &[f64], other: &[f64]) -> Goal {
+        let words = at_most(bound.0);
         let Some(ratio) = ratio(ours, other, self.seed) else {
             return not_measured(name, &words, "there is nothing to divide by");
         };
@@ -155,7 +195,7 @@ impl Judge<'_> {
     fn publish(&self, name: &str, figure: Figure) -> Goal {
         const BOUND: AtMost = AtMost(1.3);
         let words = format!("at most {} x a bare rtrb ring", BOUND.0);
-        let cell = |label| usable(self.results.cell("publish", label), label);
+        let cell = |label| self.cell("publish", label);
         let (ours, bare, empty) = match (cell(OURS), cell("bare ring"), cell("empty region")) {
             (Ok(ours), Ok(bare), Ok(empty)) => (ours, bare, empty),
             (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => return not_measured(name, &words, &why),
@@ -177,7 +217,7 @@ impl Judge<'_> {
         let words = format!("at least {TIMES} x as fast");
         let cell = |label: &str| {
             let label = format!("{label} {what}");
-            usable(self.results.cell("decode", &label), &label)
+            self.cell("decode", &label)
         };
         match (cell(OURS), cell(other)) {
             (Ok(ours), Ok(theirs)) => {
@@ -188,7 +228,7 @@ impl Judge<'_> {
         }
     }
 
-    fn at_least(&self, name: &str, words: &str, bound: f64, one: &[f64], other: &[f64]) -> Goal {
+    pub(crate) fn at_least(&self, name: &str, words: &str, bound: f64, one: &[f64], other: &[f64]) -> Goal {
         let Some(ratio) = ratio(one, other, self.seed) else {
             return not_measured(name, words, "there is nothing to divide by");
         };
@@ -198,7 +238,7 @@ impl Judge<'_> {
     }
 
     /// A figure that is judged by itself: at most `max`.
-    fn fact(&self, fact: &str, name: &str, bound: &str, max: f64) -> Goal {
+    pub(crate) fn fact(&self, fact: &str, name: &str, bound: &str, max: f64) -> Goal {
         let fact = self.results.facts.iter().find(|it| it.name == fact);
         match fact.map(|fact| (fact.value, fact)) {
             Some((Some(value), fact)) => Goal {
@@ -216,7 +256,7 @@ impl Judge<'_> {
     fn breadth(&self, what: &str, one: &str, many: &str) -> Goal {
         const BOUND: AtMost = AtMost(1.15);
         let name = format!("{what}: CPU for each message");
-        let cell = |label| usable(self.results.cell("breadth", label), label);
+        let cell = |label| self.cell("breadth", label);
         match (cell(many), cell(one)) {
             (Ok(many), Ok(one)) => {
                 self.judged(&name, BOUND, &many.values(Figure::Cpu), &one.values(Figure::Cpu))
@@ -228,7 +268,7 @@ impl Judge<'_> {
     fn shards(&self) -> Goal {
         const TIMES: f64 = 1.8;
         let (name, words) = ("two shards on two cores: messages a second", format!("at least {TIMES} x one"));
-        let cell = |label| usable(self.results.cell("shards", label), label);
+        let cell = |label| self.cell("shards", label);
         match (cell("2 shards"), cell("1 shard")) {
             (Ok(two), Ok(one)) => {
                 self.at_least(name, &words, TIMES, &two.values(Figure::Rate), &one.values(Figure::Rate))
@@ -241,6 +281,8 @@ impl Judge<'_> {
 /// Names of the facts that tell of allocations and of memory.
 pub(crate) const ALLOCATIONS: &str = "allocations";
 pub(crate) const MEMORY: &str = "resident memory";
+pub(crate) const KAFKA_MEMORY: &str = "resident memory at 50,000/s";
+pub(crate) const KAFKA_PEAK: &str = "peak memory of a flood";
 /// Two publishers, two shards, and a server each.
 pub(crate) const SHARD_CORES: usize = 6;
 

@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::{Mode, Tuning};
+use crate::client::{Batches, Mode, Tuning};
 use crate::load::Load;
 use crate::machine::Conditions;
 use crate::noise::Noise;
@@ -157,6 +157,15 @@ pub struct Run {
     pub latency: Option<Quantiles>,
     /// The 99th percentile of how late messages were handed over.
     pub late_p99_ns: Option<f64>,
+    /// Mean cost of a call flat out, in nanoseconds, where that was measured.
+    #[serde(default)]
+    pub flat_out_ns: Option<f64>,
+    /// What its Produce requests held, where it is a flood of Kafka.
+    #[serde(default)]
+    pub batches: Option<Batches>,
+    /// How often it was repeated since the generator was late; what was measured before is not kept.
+    #[serde(default)]
+    pub repeated: u32,
     /// Why its figures do not count as a measurement.
     pub invalid: Option<String>,
     /// What disturbed it.
@@ -190,6 +199,8 @@ pub enum Figure {
     Cpu,
     /// Messages a second.
     Rate,
+    /// Mean cost of a call flat out, in nanoseconds.
+    FlatOut,
 }
 
 impl Figure {
@@ -201,6 +212,7 @@ impl Figure {
             Self::Max => run.latency.map(|it| it.max),
             Self::Cpu => Some(run.cpu_per_message()),
             Self::Rate => Some(run.rate()),
+            Self::FlatOut => run.flat_out_ns,
         }
     }
 }
@@ -234,6 +246,10 @@ impl Cell {
         if invalid > 0 {
             let why = self.runs.iter().find_map(|run| run.invalid.clone()).unwrap_or_default();
             words.push(format!("INVALID {invalid} of {}: {why}", self.runs.len()));
+        }
+        let repeated: u32 = self.runs.iter().map(|run| run.repeated).sum();
+        if repeated > 0 {
+            words.push(format!("{repeated} repeated: the generator was late"));
         }
         words.extend(self.trouble.clone());
         words.join("; ")

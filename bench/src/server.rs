@@ -124,8 +124,8 @@ fn version(program: &PathBuf) -> String {
     format!("redis-server {number}")
 }
 
-/// The embedded server's first words.
-const LISTENING: &str = "listening on ";
+/// An embedded server's first words.
+pub(crate) const LISTENING: &str = "listening on ";
 
 /// Serves until it is killed, or until whoever started it is gone.
 ///
@@ -137,12 +137,17 @@ pub(crate) fn serve(spins: bool) -> Result<(), RigError> {
         .map_err(|error| RigError::system("listening on 127.0.0.1", &error))?;
     let address = front.addr().ok_or_else(|| RigError::failed("embedded server", "it has no address"))?;
     println!("{LISTENING}{address}");
+    live_with_parent();
+    Ok(())
+}
+
+/// Returns once whoever started this process is gone.
+pub(crate) fn live_with_parent() {
     let parent = rustix::process::getppid();
     while rustix::process::getppid() == parent {
         std::thread::sleep(PARENT_EVERY);
     }
-    Ok(())
 }
 
-/// How often the embedded server looks whether the rig still lives.
+/// How often an embedded server looks whether the rig still lives.
 const PARENT_EVERY: Duration = Duration::from_millis(500);

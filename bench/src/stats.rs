@@ -57,10 +57,39 @@ pub struct Ratio {
 /// The ratio of `one` to `other`. Where both have as many repetitions these are resampled in pairs, since the two runs
 /// of one round met the same neighbours on the machine. `None` without values, or if `other` is zero.
 pub(crate) fn ratio(one: &[f64], other: &[f64], seed: u64) -> Option<Ratio> {
-    let of = |one: &[f64], other: &[f64]| Some(median(one)? / median(other).filter(|it| *it != 0.0)?);
+    let of = |one: f64, other: f64| (other != 0.0).then(|| one / other);
+    let (ratio, low, high) = resampled(one, other, seed, of)?;
+    Some(Ratio { ratio, low, high })
+}
+
+/// A difference of medians, and the interval in which 95 of 100 resamplings of the repetitions leave it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Difference {
+    /// Median of the one less median of the other.
+    pub(crate) difference: f64,
+    /// 2.5 % of the resamplings are lower.
+    pub(crate) low: f64,
+    /// 2.5 % of the resamplings are higher.
+    pub(crate) high: f64,
+}
+
+/// The difference of `one` and `other`, resampled as a ratio is. `None` without values.
+pub(crate) fn difference(one: &[f64], other: &[f64], seed: u64) -> Option<Difference> {
+    let (difference, low, high) = resampled(one, other, seed, |one, other| Some(one - other))?;
+    Some(Difference { difference, low, high })
+}
+
+/// What `of` makes of both medians, and the ends of its interval.
+fn resampled(
+    one: &[f64],
+    other: &[f64],
+    seed: u64,
+    of: impl Fn(f64, f64) -> Option<f64>,
+) -> Option<(f64, f64, f64)> {
+    let of = |one: &[f64], other: &[f64]| of(median(one)?, median(other)?);
     let whole = of(one, other)?;
     let mut random = Random::new(seed);
-    let mut ratios: Vec<f64> = (0..RESAMPLINGS)
+    let mut found: Vec<f64> = (0..RESAMPLINGS)
         .filter_map(|_| {
             let mut picks = |len: usize| -> Vec<usize> { (0..len).map(|_| random.below(len)).collect() };
             let (ours, theirs) = if one.len() == other.len() {
@@ -73,9 +102,9 @@ pub(crate) fn ratio(one: &[f64], other: &[f64], seed: u64) -> Option<Ratio> {
             of(&values(one, &ours), &values(other, &theirs))
         })
         .collect();
-    ratios.sort_by(f64::total_cmp);
-    let at = |share: f64| ratios.get(((ratios.len() as f64 - 1.0) * share).round() as usize).copied();
-    Some(Ratio { ratio: whole, low: at(0.025)?, high: at(0.975)? })
+    found.sort_by(f64::total_cmp);
+    let at = |share: f64| found.get(((found.len() as f64 - 1.0) * share).round() as usize).copied();
+    Some((whole, at(0.025)?, at(0.975)?))
 }
 
 /// An empty histogram for nanoseconds (or tenths of them), right within 0.1 %.
@@ -110,5 +139,9 @@ mod tests {
         assert_eq!(ratio(&[50.0, 80.0, 40.0], &base, 1), ratio(&[50.0, 80.0, 40.0], &base, 1));
         assert_eq!(ratio(&[], &base, 1), None);
         assert_eq!(ratio(&base, &[0.0], 1), None);
+        let above = base.map(|it| it + 7.0);
+        let found = difference(&above, &base, 1).expect("there are values");
+        assert_eq!((found.difference, found.low, found.high), (7.0, 7.0, 7.0));
+        assert_eq!(difference(&[], &base, 1), None);
     }
 }

@@ -4,13 +4,13 @@
 //! noted; and what a busy machine adds can only make a reported time longer, never shorter. `ringwire bench check` holds
 //! the percentiles to 2 %, which needs a machine that has nothing else to do.
 
-use ringwire_bench::check::{CLOCK_NOISE_NS, Delays, Trial, compare, trace};
+use ringwire_bench::check::{Delays, TOLERANCE, Trial, compare, trace};
 use ringwire_bench::client::Tuning;
 
 const OFTEN_NS: u64 = 50_000_000;
 const SELDOM_NS: u64 = 200_000_000;
 /// A tenth of the answers is seen within 2 % of the delay, even on a busy machine; which may have more than one try.
-const PROMPT_NS: u64 = OFTEN_NS / 50 + CLOCK_NOISE_NS;
+const PROMPT_NS: u64 = (OFTEN_NS as f64 * TOLERANCE) as u64;
 const TRIES: usize = 5;
 
 fn check(delays: Delays, p99_ns: u64) {

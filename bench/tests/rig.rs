@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use ringwire_bench::results::Results;
+use ringwire_bench::results::{Results, Run};
 
 fn rig(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringwire-bench"));
@@ -78,6 +78,50 @@ fn a_short_run_leaves_a_whole_report() {
 }
 
 #[test]
+fn a_short_run_of_kafka_leaves_a_whole_report() {
+    let out = folder("kafka");
+    let output = rig(&[
+        "kafka",
+        "--embedded",
+        // All but the probe's, which would be built first.
+        "--only",
+        "flood,ack,encode,beside-redis",
+        "--clients",
+        "ringwire,floor",
+        "--messages",
+        "20000",
+        "--seconds",
+        "1",
+        "--repetitions",
+        "1",
+        "--seed",
+        "11",
+        "--out",
+        &out.to_string_lossy(),
+    ]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{errors}");
+    let results: Results = serde_json::from_str(&read(&out, "results.json")).expect("it is what was written");
+    let ids: Vec<&str> = results.cases.iter().map(|case| case.id.as_str()).collect();
+    assert_eq!(ids, ["kafka-flood-none", "kafka-flood-lz4", "ack-kafka", "kafka-encode", "beside-redis"]);
+    for case in &results.cases {
+        for cell in &case.cells {
+            let trouble = cell.trouble.as_deref().filter(|it| !it.contains("does not hold"));
+            assert_eq!(trouble, None, "{}: {}", case.id, cell.label);
+            let is_whole = |run: &Run| run.failed == 0 && run.elapsed_ns > 0;
+            assert!(!cell.runs.is_empty() && cell.runs.iter().all(is_whole), "{}: {}", case.id, cell.label);
+        }
+    }
+    let floor = results.contestants.iter().find(|it| it.name == "kafka-floor").expect("it took part");
+    assert!(floor.settings[0].contains("prebuilt requests of"), "{:?}", floor.settings);
+    assert_eq!(results.goals.len(), ringwire_bench::kafka::judge(&results).len());
+    assert!(read(&out, "report.txt").contains("messages for each second of CPU"));
+    assert!(read(&out, "ack-kafka-ringwire.hgrm").contains("#[Max"));
+    assert!(!out.join("heating-ringwire.hgrm").exists(), "what does not count is not kept");
+    std::fs::remove_dir_all(&out).expect("it is there");
+}
+
+#[test]
 fn what_cannot_be_is_refused_at_once() {
     let out = folder("refused");
     for (arguments, code, part) in [
@@ -88,6 +132,8 @@ fn what_cannot_be_is_refused_at_once() {
         (&["--bytes", "3"], 2, "16"),
         (&["--quick", "--long"], 2, "--long"),
         (&["--out", "/proc/nowhere"], 1, "/proc/nowhere"),
+        (&["kafka", "--clients", "nobody"], 1, "there are ringwire, floor, librdkafka"),
+        (&["kafka", "--messages", "3"], 2, "1000"),
     ] {
         let mut all = arguments.to_vec();
         let out = out.to_string_lossy();

@@ -3,7 +3,7 @@
  * ack        one thread paces and produces, another one serves the delivery reports; the library has threads of its own
  * flood      one thread produces until the library's queue is full, and then serves delivery reports
  *
- * Message i goes to partition i % PARTITIONS of the topic `rig`: no hash is computed, and no key is sent.
+ * Message i goes to the topic `rig` with the key `rig.{i % channels}`; the library's own partitioner places it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,15 +27,19 @@
 #define NO_PROGRESS_NS (60 * SECOND_NS)
 /* How long one wait for delivery reports lasts before limits are looked at. */
 #define POLL_MS 100
-/* Partitions of the rig's topic. */
-#define PARTITIONS 4
 #define TOPIC "rig"
 #define SETTINGS_MAX 16
+/* `rig.` and the digits of a channel's number. */
+#define KEY_MAX 24
 
 static struct {
     const char *mode, *out, *address, *compression, *linger;
-    size_t messages, warmup, bytes, records;
+    size_t messages, warmup, bytes, records, channels;
     char *payloads;
+    struct {
+        char bytes[KEY_MAX];
+        size_t len;
+    } *keys;
     uint64_t *schedule;
 } plan;
 
@@ -147,8 +151,9 @@ static rd_kafka_t *connect_to(rd_kafka_topic_t **topic) {
 /* Hands a message over; answers false if the library's queue is full. */
 static bool produce(rd_kafka_topic_t *topic, size_t message) {
     char *payload = plan.payloads + message % plan.records * plan.bytes;
-    int refused = rd_kafka_produce(topic, (int32_t)(message % PARTITIONS), RD_KAFKA_MSG_F_COPY, payload, plan.bytes, NULL, 0,
-                                   (void *)(uintptr_t)message);
+    size_t key = message % plan.channels;
+    int refused = rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, payload, plan.bytes,
+                                   plan.keys[key].bytes, plan.keys[key].len, (void *)(uintptr_t)message);
     if (refused == 0) return true;
     if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL)
         give_up("produce", rd_kafka_err2str(rd_kafka_last_error()));
@@ -253,6 +258,10 @@ static void read_plan(int count, char **words) {
     plan.messages = number(count, words, "--messages", 1);
     plan.warmup = number(count, words, "--warmup", 0);
     plan.bytes = number(count, words, "--bytes", 1);
+    plan.channels = number(count, words, "--channels", 1);
+    plan.keys = reserve(plan.channels, sizeof *plan.keys);
+    for (size_t key = 0; key < plan.channels; key++)
+        plan.keys[key].len = (size_t)snprintf(plan.keys[key].bytes, KEY_MAX, "rig.%zu", key);
     plan.payloads = read_file(text(count, words, "--payloads", NULL), &size);
     plan.records = size / plan.bytes;
     if (plan.records == 0) give_up("--payloads", "less than one record of --bytes");

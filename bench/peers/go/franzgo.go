@@ -12,24 +12,24 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-const (
-	kafkaTopic = "rig"
-	// kafkaPartitions of the rig's topic: message i goes to i % kafkaPartitions, without a key or a hash.
-	kafkaPartitions = 4
-)
+const kafkaTopic = "rig"
 
-// franzGo is franz-go; it produces alone.
+// franzGo is franz-go; it produces alone. Each message has its channel's name as its key, and the library's own
+// partitioner places it.
 type franzGo struct {
-	plan     *plan
-	client   *kgo.Client
-	payloads [][]byte
-	words    []string
+	plan           *plan
+	client         *kgo.Client
+	payloads, keys [][]byte
+	words          []string
 }
 
 func newFranzGo(p *plan) (client, error) {
 	f := &franzGo{plan: p, words: []string{"compression " + p.compression}}
 	for _, payload := range p.payloads {
 		f.payloads = append(f.payloads, []byte(payload))
+	}
+	for _, channel := range p.channels {
+		f.keys = append(f.keys, []byte(channel))
 	}
 	codecs := map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
@@ -39,8 +39,7 @@ func newFranzGo(p *plan) (client, error) {
 		return nil, fmt.Errorf("--compression %q: none, lz4 or zstd", p.compression)
 	}
 	options := []kgo.Opt{
-		kgo.SeedBrokers(p.address), kgo.DefaultProduceTopic(kafkaTopic),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(codec),
+		kgo.SeedBrokers(p.address), kgo.DefaultProduceTopic(kafkaTopic), kgo.ProducerBatchCompression(codec),
 	}
 	if p.linger != "" {
 		milliseconds, err := strconv.ParseFloat(p.linger, 64)
@@ -63,7 +62,7 @@ func (f *franzGo) version() string { return version("github.com/twmb/franz-go") 
 func (f *franzGo) settings() []string { return append([]string{"Produce with a promise"}, f.words...) }
 
 func (f *franzGo) record(message int) *kgo.Record {
-	return &kgo.Record{Value: f.payloads[message%len(f.payloads)], Partition: int32(message % kafkaPartitions)}
+	return &kgo.Record{Key: f.keys[message%len(f.keys)], Value: f.payloads[message%len(f.payloads)]}
 }
 
 func (f *franzGo) hand(message int, settle func(int, error)) {

@@ -1,5 +1,8 @@
 //! The floor under a producer: one bare socket, requests that were built and compressed before the clock started, and
 //! their answers. What it costs is the machine's, the kernel's and the broker's.
+//!
+//! A request holds as many batches, and a batch as many records, as the engine's held on average: larger ones would be
+//! a lower floor than the load allows, since how much is under way is what the broker's speed decides.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,61 +15,78 @@ use ringwire_codec::kafka::{
 };
 
 use super::record::Meter;
-use super::{ClientArgs, PATIENCE_NS, Told};
+use super::{ClientArgs, PATIENCE_NS, Records, Told};
 use crate::kafka::{PARTITIONS, TOPIC};
 use crate::rig::RigError;
 
 /// The newest version that names its topics: their ids would have to be asked for.
 const VERSION: i16 = 12;
-/// Records of a batch: what the engine has in one at full speed, within a few hundred.
-const RECORDS: usize = 1_000;
 /// Requests under way, as the engine's.
 const IN_FLIGHT: u64 = 5;
 /// What a broker may take to append a batch.
 const TIMEOUT_MS: i32 = 30_000;
 
-/// Sends as many batches as hold the messages, each of them a request of its own.
+/// Sends as many requests as hold the messages.
 pub(super) fn flood(args: &ClientArgs) -> Result<Told, RigError> {
-    let requests =
-        (0..PARTITIONS).map(|partition| request(args, partition)).collect::<Result<Vec<_>, _>>()?;
+    let batches = args.request_batches.clamp(1, PARTITIONS as usize) as i32;
+    let of_a_request = (args.batch_records.max(1) * batches as usize) as u64;
+    let records = args.records()?;
+    // One for each partition to begin with: all partitions get as much.
+    let requests = (0..PARTITIONS)
+        .map(|first| request(args, &records, first, batches))
+        .collect::<Result<Vec<_>, _>>()?;
     let stream = TcpStream::connect(args.address).and_then(|stream| {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_nanos(PATIENCE_NS)))?;
         Ok(stream)
     });
     let mut wire = Wire { stream: stream.map_err(|error| args.failed(error))?, input: Vec::new() };
-    let batches = |messages: u64| messages.div_ceil(RECORDS as u64);
-    wire.send(args, &requests, batches(args.warmup))?;
+    let count = |messages: u64| messages.div_ceil(of_a_request);
+    wire.send(args, &requests, count(args.warmup))?;
     let mut meter = Meter::begin();
-    let sent = batches(args.messages);
+    let sent = count(args.messages);
     wire.send(args, &requests, sent)?;
     meter.touch(monotonic_ns());
-    let batch = format!("prebuilt requests of {RECORDS} records, {IN_FLIGHT} under way");
-    Ok(Told { messages: sent * RECORDS as u64, ..meter.told(args, &["bare blocking socket", &batch], 0) })
+    let bytes = requests.iter().map(Vec::len).sum::<usize>() / requests.len();
+    let words = format!(
+        "prebuilt requests of {bytes} B: {batches} batches of {} records; {IN_FLIGHT} under way",
+        args.batch_records
+    );
+    Ok(Told { messages: sent * of_a_request, ..meter.told(args, &["bare blocking socket", &words], 0) })
 }
 
-/// One Produce request of one batch of real records.
-fn request(args: &ClientArgs, partition: i32) -> Result<Vec<u8>, RigError> {
+/// One Produce request with a batch of real records for each of `batches` partitions from `first` on.
+fn request(args: &ClientArgs, records: &Records, first: i32, batches: i32) -> Result<Vec<u8>, RigError> {
     let failed = |error: &dyn std::fmt::Display| args.failed(error);
-    let records = args.records()?;
-    let mut batch = OpenBatch::new(BatchLimits::default(), args.compression.compression());
-    for number in 0..RECORDS {
-        let record = Record {
-            timestamp: number as i64,
-            value: Some(records.of(number + partition as usize * RECORDS)),
-            ..Record::default()
-        };
-        batch.push(&record).map_err(|error| failed(&error))?;
-    }
-    let frozen = batch.freeze(Producer::NONE, &mut Compressors::new(), Vec::new());
     let mut out = Vec::new();
-    let header = RequestHeader { version: VERSION, correlation_id: partition, client_id: Some("floor") };
+    let header = RequestHeader { version: VERSION, correlation_id: first, client_id: Some("floor") };
     let head = ProduceRequest { timeout_ms: TIMEOUT_MS, ..ProduceRequest::default() };
     let mut encoder = ProduceEncoder::begin(&mut out, &header, &head, 1).map_err(|error| failed(&error))?;
-    encoder.topic(TOPIC, Default::default(), 1).map_err(|error| failed(&error))?;
-    encoder.partition(partition, frozen.bytes()).map_err(|error| failed(&error))?;
+    encoder.topic(TOPIC, Default::default(), batches as usize).map_err(|error| failed(&error))?;
+    for number in 0..batches {
+        let partition = (first + number) % PARTITIONS;
+        let bytes = batch(args, records, partition)?;
+        encoder.partition(partition, &bytes).map_err(|error| failed(&error))?;
+    }
     encoder.finish().map_err(|error| failed(&error))?;
     Ok(out)
+}
+
+/// What a partition gets: its part of the keys, and every so manieth record.
+fn batch(args: &ClientArgs, records: &Records, partition: i32) -> Result<Vec<u8>, RigError> {
+    let mut batch = OpenBatch::new(BatchLimits::default(), args.compression.compression());
+    for number in 0..args.batch_records.max(1) {
+        let message = number * PARTITIONS as usize + partition as usize;
+        let key = args.channel(message as u32 % args.channels.max(1));
+        let record = Record {
+            timestamp: number as i64,
+            key: Some(key.as_bytes()),
+            value: Some(records.of(message)),
+            ..Record::default()
+        };
+        batch.push(&record).map_err(|error| args.failed(error))?;
+    }
+    Ok(batch.freeze(Producer::NONE, &mut Compressors::new(), Vec::new()).bytes().to_vec())
 }
 
 struct Wire {

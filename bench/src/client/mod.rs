@@ -10,6 +10,7 @@
 //! The foreign clients obey the same contract in their own languages.
 
 mod decode;
+mod encode;
 mod floor;
 mod kafka_floor;
 mod null;
@@ -49,6 +50,8 @@ pub enum Mode {
     Memory,
     /// In memory: RESP frames, ours beside redis-protocol.
     Decode,
+    /// In memory: Kafka's record batches, ours alone.
+    Encode,
     /// The rig's own publisher for subscribers.
     Source,
 }
@@ -63,6 +66,7 @@ impl Mode {
             Self::Cost => "cost",
             Self::Memory => "memory",
             Self::Decode => "decode",
+            Self::Encode => "encode",
             Self::Source => "source",
         }
     }
@@ -133,13 +137,18 @@ pub struct ClientArgs {
     /// How a Kafka's batches are compressed.
     #[arg(long, value_enum, default_value = "none")]
     compression: Codec,
+    /// Records of a batch and batches of a request, of the Kafka floor: what the engine's had.
+    #[arg(long, default_value_t = 1_000)]
+    batch_records: usize,
+    #[arg(long, default_value_t = 4)]
+    request_batches: usize,
     /// The core of the shard, for `cost`.
     #[arg(long)]
     shard_core: Option<usize>,
 }
 
 /// The line of JSON at the end of a run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Told {
     /// The contestant's name.
     pub client: String,
@@ -163,6 +172,21 @@ pub struct Told {
     /// Resident memory at the end, where that was what was asked for.
     #[serde(default)]
     pub rss_kib: u64,
+    /// Mean cost of a call flat out, where that was measured.
+    #[serde(default)]
+    pub flat_out_ns: Option<f64>,
+    /// Records of a batch and batches of a Produce request, where a Kafka flood saw them.
+    #[serde(default)]
+    pub batches: Option<Batches>,
+}
+
+/// What the Produce requests of a flood held on average.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Batches {
+    /// Records of one batch.
+    pub records: f64,
+    /// Batches of one request.
+    pub of_a_request: f64,
 }
 
 /// Runs one contestant, and prints its line.
@@ -174,6 +198,7 @@ pub fn run(args: &ClientArgs) -> Result<(), RigError> {
     let told = match (args.client.as_str(), args.mode) {
         (_, Mode::Source) => source::run(args)?,
         (_, Mode::Decode) => decode::run(args)?,
+        (_, Mode::Encode) => encode::run(args)?,
         (_, Mode::Cost) => publish_cost::run(args)?,
         ("ringwire", Mode::Ack) => ours::ack::run(args)?,
         ("ringwire", Mode::Flood) => ours::flood::run(args)?,

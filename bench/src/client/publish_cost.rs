@@ -62,6 +62,7 @@ pub(super) fn run(args: &ClientArgs) -> Result<Told, RigError> {
     );
     let flat_out = format!("flat out, mean of a batch of {BATCH}: {mean_ns:.1} ns");
     let told = pace.meter.told(args, &["spins for the due time", &counter, settings, &flat_out], refused);
+    let told = Told { flat_out_ns: (mean_ns > 0.0).then_some(mean_ns), ..told };
     let out = args.out.as_ref().ok_or_else(|| args.failed("--out is missing"))?;
     write_u64s(out, &pace.tenths)?;
     write_u64s(&late_path(out), &pace.late)?;

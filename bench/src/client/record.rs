@@ -57,10 +57,10 @@ impl Meter {
         Self { begin_ns: now_ns, begin_cpu_ns: process_cpu_ns(), last_ns: now_ns }
     }
 
-    /// The last answer so far was known at `now_ns`.
+    /// An answer was known at `now_ns`.
     #[inline]
     pub(super) fn touch(&mut self, now_ns: u64) {
-        self.last_ns = now_ns;
+        self.last_ns = self.last_ns.max(now_ns);
     }
 
     pub(super) fn told(&self, args: &ClientArgs, settings: &[&str], failed: u64) -> Told {
@@ -73,8 +73,7 @@ impl Meter {
             elapsed_ns: self.last_ns.saturating_sub(self.begin_ns),
             cpu_ns: process_cpu_ns().saturating_sub(self.begin_cpu_ns),
             max_rss_kib: memory_kib("VmHWM:"),
-            started_ns: 0,
-            rss_kib: 0,
+            ..Told::default()
         }
     }
 }

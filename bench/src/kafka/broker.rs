@@ -1,4 +1,5 @@
-//! One real Kafka broker as a process of the rig: formatted, started, pinned to the server's cores, and gone with it.
+//! One Kafka broker as a process of the rig, with the rig's topic: a real one, formatted, started, pinned to the
+//! server's cores and gone with the rig; or, where that is asked for, the embedded loopback.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -6,10 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::PARTITIONS;
+use ringwire::admin::{Admin, NewTopic};
+use ringwire_loopback::front::{self, KafkaOptions};
+
+use super::{PARTITIONS, TOPIC};
 use crate::child::{self, Running};
 use crate::rig::{RigError, own_words};
-use crate::server::on_path;
+use crate::server::{LISTENING, live_with_parent, on_path};
 
 /// A JVM on a busy core takes some ten seconds to the first word, and not a minute.
 const START: Duration = Duration::from_secs(90);
@@ -20,12 +24,16 @@ const CLUSTER_ID: &str = "cmluZ3dpcmUtYmVuY2gtMQ";
 /// What a broker prints once it serves.
 const STARTED: &str = "Kafka Server started";
 
-/// A broker that runs; ended when dropped, with what it kept.
+/// A topic is there in less, on a broker that serves already.
+const TOPIC_WITHIN: Duration = Duration::from_secs(30);
+
+/// A broker that runs, with its topic; ended when dropped, with what it kept.
 pub(super) struct Broker {
     pub(super) address: SocketAddr,
     /// What it is, in words.
     pub(super) words: String,
-    folder: PathBuf,
+    /// What it keeps.
+    folder: Option<PathBuf>,
     /// Until it is dropped.
     process: Option<Running>,
 }
@@ -34,16 +42,47 @@ impl Drop for Broker {
     fn drop(&mut self) {
         // First the process: it would go on writing.
         self.process = None;
-        let _ = fs::remove_dir_all(&self.folder);
+        if let Some(folder) = &self.folder {
+            let _ = fs::remove_dir_all(folder);
+        }
     }
 }
 
 impl Broker {
-    /// Starts the newest Kafka whose jars the tests have fetched.
+    /// Starts the newest Kafka whose jars the tests have fetched, or the embedded one; and makes the topic.
     ///
     /// # Errors
-    /// There is no Java or no Kafka, or it does not start.
-    pub(super) fn start(cores: &[usize]) -> Result<Self, RigError> {
+    /// There is no Java or no Kafka, it does not start, or it makes no topic.
+    pub(super) fn start(is_embedded: bool, cores: &[usize]) -> Result<Self, RigError> {
+        let broker = if is_embedded { Self::embedded(cores)? } else { Self::real(cores)? };
+        let name = TOPIC.to_owned();
+        let topic = NewTopic {
+            name,
+            partitions: Some(PARTITIONS),
+            replication_factor: Some(1),
+            ..NewTopic::default()
+        };
+        let admin =
+            Admin::new(&broker.address.to_string()).map_err(|error| RigError::failed("Kafka", error))?;
+        let made = admin.timeout(TOPIC_WITHIN).create_topic(&topic);
+        made.map_err(|error| RigError::failed("Kafka", error))?;
+        Ok(broker)
+    }
+
+    fn embedded(cores: &[usize]) -> Result<Self, RigError> {
+        let own = own_words()?;
+        let name = "embedded Kafka";
+        let mut command = Command::new(&own[0]);
+        command.args(&own[1..]).args(["server", "--kafka"]);
+        let mut process = child::start(name, command, cores)?;
+        let line = process.wait_line(|line| line.starts_with(LISTENING), START)?;
+        let address = line[LISTENING.len()..].trim().parse();
+        let address = address.map_err(|_| RigError::failed(name, format_args!("it said `{line}`")))?;
+        let words = "Ringwire's embedded loopback: not a real Kafka".to_owned();
+        Ok(Self { address, words, folder: None, process: Some(process) })
+    }
+
+    fn real(cores: &[usize]) -> Result<Self, RigError> {
         let missing = |told: &str| RigError::failed("Kafka", told);
         on_path("java")
             .ok_or_else(|| missing("java is not on PATH (apt-get install default-jdk-headless)"))?;
@@ -66,8 +105,21 @@ impl Broker {
         let mut process = child::start_tethered("kafka", &own_words()?, &broker, cores)?;
         process.wait_line(|line| line.contains(STARTED), START)?;
         let words = format!("{name}, one broker, {PARTITIONS} partitions, started and ended by this run");
-        Ok(Self { address: ([127, 0, 0, 1], port).into(), words, folder, process: Some(process) })
+        let address = ([127, 0, 0, 1], port).into();
+        Ok(Self { address, words, folder: Some(folder), process: Some(process) })
     }
+}
+
+/// Serves as the embedded broker until it is killed, or until whoever started it is gone.
+///
+/// # Errors
+/// It cannot listen.
+pub(crate) fn serve() -> Result<(), RigError> {
+    let front = front::spawn_kafka("127.0.0.1:0", KafkaOptions::default())
+        .map_err(|error| RigError::system("listening on 127.0.0.1", &error))?;
+    println!("{LISTENING}{}", front.bootstrap());
+    live_with_parent();
+    Ok(())
 }
 
 fn java(library: &Path) -> Command {

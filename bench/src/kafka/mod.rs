@@ -1,13 +1,16 @@
 //! The Kafka part of the rig: our producer, its floor and other clients against one real broker, in turns.
 //!
 //! ```text
-//!   plan: scenario x compression x who ── rounds, shuffled ──► a child process each ──► medians, ratios, a table
-//!     broker  one real Kafka on the server's core          peers  who is installed
+//!   cases: scenario x compression x who ──► rig::Measure: a child process for each run ──► results, goals, report
+//!     broker  one real Kafka on the server's core: topic made, flooded once before anything counts
 //! ```
 //!
-//! Every message goes to the topic `TOPIC`, and every client obeys the contract of `bench/peers`.
+//! Every message goes to the topic `TOPIC` with its channel's name as its key, which each client's own partitioner
+//! places; every client obeys the contract of `bench/peers`.
 
 mod broker;
+mod cases;
+mod goals;
 mod run;
 
 use std::net::SocketAddr;
@@ -16,6 +19,8 @@ use ringwire::config::KafkaOptions;
 use ringwire::{Compression, Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use broker::serve;
+pub use goals::judge;
 pub(crate) use run::run;
 pub use run::{KafkaArgs, KafkaScenario};
 

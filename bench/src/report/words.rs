@@ -28,7 +28,7 @@ pub(super) fn columns(case: &Case) -> Vec<Column> {
         Mode::Cost => LATENCIES.into(),
         Mode::Ack | Mode::Subscribe | Mode::Source => [&LATENCIES[..], &[Column::Cpu]].concat(),
         Mode::Flood => vec![Column::Rate, Column::Cpu, Column::PeakMemory],
-        Mode::Decode => vec![Column::Cpu],
+        Mode::Decode | Mode::Encode => vec![Column::Cpu],
         Mode::Memory => vec![Column::Memory, Column::PeakMemory],
     }
 }
@@ -99,6 +99,7 @@ pub(super) fn offered(case: &Case) -> String {
     };
     let mut words = Vec::new();
     match case.mode {
+        Mode::Encode => return "whole batches, in memory, time for each record".to_owned(),
         Mode::Decode => return "64 frames in a buffer, in memory, time for each frame".to_owned(),
         Mode::Flood | Mode::Memory => {
             words.extend(same(|it| format!("at most {} outstanding", thousands(u64::from(it.window)))));

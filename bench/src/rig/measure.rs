@@ -2,26 +2,24 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use hdrhistogram::Histogram;
-
 use super::RigError;
-use super::plan::{CasePlan, Entrant, Plan, Scenario, thousands};
+use super::plan::{CasePlan, Entrant, thousands};
 use super::progress::Progress;
+use super::summary::{Interval, Recorded, filled, quantiles, summarise};
 use crate::child::{self, Finished};
 use crate::client::{FAILED, Mode, Told, late_path, read_u64s, write_u64s};
 use crate::contestants::BENCHMARK;
 use crate::load::{Load, payloads};
 use crate::machine::Cores;
 use crate::noise::{Counters, Noise, hiccups};
-use crate::probe::Probe;
 use crate::random::Random;
-use crate::results::{Case, Cell, Participant, Point, Quantiles, Results, Run, Timeline};
+use crate::results::{Case, Cell, Participant, Results, Run};
 use crate::server::Server;
-use crate::stats::{histogram, median};
 
 /// A late generator makes a run invalid if its 99th percentile of lateness is more than this share of the latency's:
 /// then most of the figure was over before the contestant had the message.
@@ -30,6 +28,10 @@ const LATE_SHARE_MAX: f64 = 0.5;
 const LATE_FREE_NS: f64 = 20_000.0;
 /// For the cost of a call, lateness does not matter as long as calls are not bunched: ten messages at 100,000 a second.
 const LATE_COST_MAX_NS: f64 = 100_000.0;
+/// An invalid run is repeated so often at most, and so often in all rounds of one contestant: a machine that has much
+/// else to do is not waited for, nor a contestant that is late by itself.
+pub(super) const REPEATS_OF_A_RUN: u32 = 2;
+pub(super) const REPEATS_OF_A_CELL: u32 = 6;
 /// A contestant that takes so many times the schedule, and a pause of the machine on top, does not hold the rate; once
 /// is enough to see that.
 const HOLDS: f64 = 1.2;
@@ -40,30 +42,17 @@ const PATIENCE_FACTOR: f64 = 4.0;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A subscriber starts, connects and subscribes to 10,000 channels in less.
 const READY: Duration = Duration::from_secs(60);
-/// A slice of a time line is a millisecond, or longer where that makes more slices than this.
-const SLICES_MAX: usize = 1_000;
-/// Points of a percentile curve for each factor of ten in 1 / (1 - quantile).
-const POINTS_PER_DECADE: u32 = 12;
 
-/// One repetition's latencies, for the files that other tools read.
-pub(crate) struct Interval {
-    pub(crate) began: SystemTime,
-    pub(crate) took: Duration,
-    pub(crate) latencies: Histogram<u64>,
-}
-
-/// The latencies of one cell, by the ids of case and label.
-pub(crate) struct Recorded {
-    pub(crate) case: String,
-    pub(crate) label: String,
-    pub(crate) intervals: Vec<Interval>,
-}
-
-pub(super) struct Measure<'a> {
-    plan: &'a Plan,
+/// Measures cases, one after the other, against one server.
+pub(crate) struct Measure<'a> {
     cores: &'a Cores,
-    server: &'a Server,
-    probe: &'a Probe,
+    /// Where contestants send to, unless an entrant says otherwise.
+    address: SocketAddr,
+    /// What is paused for the cases that need no server.
+    server: Option<&'a Server>,
+    seed: u64,
+    /// Of one run.
+    seconds: f64,
     folder: PathBuf,
     /// Payload and schedule files by what they hold.
     files: HashMap<String, PathBuf>,
@@ -80,6 +69,15 @@ struct Outcome {
     began: SystemTime,
 }
 
+/// What one contestant has done in a case so far.
+struct Seat {
+    entrant: Entrant,
+    cell: Cell,
+    /// With their rounds.
+    latencies: Vec<(usize, Vec<u64>)>,
+    intervals: Vec<Interval>,
+}
+
 impl Drop for Measure<'_> {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
@@ -87,69 +85,41 @@ impl Drop for Measure<'_> {
 }
 
 impl<'a> Measure<'a> {
-    pub(super) fn new(
-        plan: &'a Plan,
+    pub(crate) fn new(
         cores: &'a Cores,
-        server: &'a Server,
-        probe: &'a Probe,
+        address: SocketAddr,
+        server: Option<&'a Server>,
+        seed: u64,
+        seconds: f64,
     ) -> Result<Self, RigError> {
         let folder = std::env::temp_dir().join(format!("ringwire-bench-{}", std::process::id()));
         fs::create_dir_all(&folder)
             .map_err(|error| RigError::system(&format!("making the folder {}", folder.display()), &error))?;
         Ok(Self {
-            plan,
             cores,
+            address,
             server,
-            probe,
+            seed,
+            seconds,
             folder,
             files: HashMap::new(),
-            random: Random::new(plan.seed),
+            random: Random::new(seed),
             order: 0,
             recorded: Vec::new(),
         })
     }
 
-    pub(super) fn histograms(&self) -> &[Recorded] {
+    pub(crate) fn histograms(&self) -> &[Recorded] {
         &self.recorded
     }
 
-    /// Everything that is planned, into `results`.
-    pub(super) fn run(&mut self, results: &mut Results) -> Result<(), RigError> {
-        let cores = self.cores.all.len();
-        let plan = self.plan;
-        let all: Vec<CasePlan> = plan.scenarios.iter().flat_map(|it| plan.cases(*it, &[], cores)).collect();
-        let runs = all.iter().map(|case| case.rounds * case.entrants.len()).sum();
-        let seconds = all.iter().map(CasePlan::estimate).sum();
-        let mut progress = Progress::new(runs, seconds);
-        progress.say(&format!(
-            "{runs} runs, {}; server: {}; seed {}",
-            super::progress::words(seconds),
-            results.conditions.server,
-            plan.seed
-        ));
-        for scenario in &plan.scenarios {
-            if *scenario == Scenario::Allocations {
-                let url = format!("redis://{}", self.server.address);
-                results.facts.push(self.probe.allocations(&url, &self.cores.client));
-                continue;
-            }
-            if *scenario == Scenario::Memory {
-                let url = format!("redis://{}", self.server.address);
-                results.facts.push(self.probe.memory(&url, &self.cores.all));
-            }
-            for case in plan.cases(*scenario, &results.cases, cores) {
-                let measured = self.case(&case, results, &mut progress)?;
-                results.cases.push(measured);
-            }
-        }
-        progress.done();
-        // In the order of the tables, and not of the shuffled runs.
-        let place = |name: &str| plan.contestants.iter().position(|it| it.name == name);
-        results.contestants.sort_by_key(|it| place(&it.name));
-        Ok(())
+    /// Drops the latencies of a case that counts for nothing.
+    pub(crate) fn forget(&mut self, case: &str) {
+        self.recorded.retain(|it| it.case != case);
     }
 
-    fn case(
+    /// All rounds of one case: each entrant once in each of its rounds, in an order that is drawn anew.
+    pub(crate) fn case(
         &mut self,
         case: &CasePlan,
         results: &mut Results,
@@ -157,74 +127,74 @@ impl<'a> Measure<'a> {
     ) -> Result<Case, RigError> {
         let second = self.second_server(case)?;
         // These need no server, and have the use of its core.
-        let _paused = matches!(case.mode, Mode::Cost | Mode::Decode).then(|| self.server.pause());
-        let mut entrants = case.entrants.clone();
-        let mut cells: Vec<Cell> = entrants.iter().map(cell).collect();
-        let mut latencies: Vec<Vec<(usize, Vec<u64>)>> = vec![Vec::new(); cells.len()];
-        let mut intervals: Vec<Vec<Interval>> = cells.iter().map(|_| Vec::new()).collect();
+        let needs_none = matches!(case.mode, Mode::Cost | Mode::Decode | Mode::Encode);
+        let _paused = self.server.filter(|_| needs_none).map(Server::pause);
+        let mut seats: Vec<Seat> = case.entrants.iter().map(Seat::new).collect();
         for round in 0..case.rounds {
-            let mut order: Vec<usize> = (0..entrants.len()).collect();
+            let mut order: Vec<usize> = (0..seats.len()).collect();
             self.random.shuffle(&mut order);
             if case.id == "rates" {
                 // From low to high, so that who cannot hold a rate is not asked for a higher one.
-                order.sort_by_key(|at| entrants[*at].load.rate);
+                order.sort_by_key(|at| seats[*at].entrant.load.rate);
             }
             for at in order {
-                let entrant = &entrants[at];
-                let estimate = case.estimate_of(entrant);
-                if cells[at].trouble.is_some() {
-                    progress.ended(1, estimate);
+                if !seats[at].entrant.takes_part(round, case.rounds) {
                     continue;
                 }
-                progress.begins(&case.title, &entrant.label, round, case.rounds);
-                let outcome = self.once(case, entrant, round, second.as_ref());
-                progress.ended(1, estimate);
-                match outcome {
-                    Ok(outcome) => {
-                        remember(results, case, entrant, &outcome.told);
-                        let is_flood = entrant.load.rate == 0;
-                        let wanted_s = if is_flood { self.plan.seconds } else { entrant.load.seconds() };
-                        let took_s = outcome.run.elapsed_ns as f64 / 1e9;
-                        let is_slow = took_s > wanted_s * HOLDS + PAUSE_S;
-                        if !outcome.latencies.is_empty() {
-                            intervals[at].push(interval(&outcome));
-                            latencies[at].push((round, outcome.latencies));
+                let estimate = case.estimate_of(&seats[at].entrant);
+                if seats[at].cell.trouble.is_none() {
+                    progress.begins(&case.title, &seats[at].entrant.label, round, case.rounds);
+                    match self.valid(case, &seats[at], round, second.as_ref()) {
+                        Ok(outcome) => {
+                            remember(results, case, &seats[at].entrant, &outcome.told);
+                            if let Some(words) = seats[at].take(outcome, case, round, self.seconds) {
+                                give_up(&mut seats, at, &words, case.id == "rates");
+                            }
                         }
-                        cells[at].runs.push(outcome.run);
-                        if is_slow && is_flood {
-                            // A slow client floods with fewer messages from now on: the figure is per message.
-                            let messages = entrants[at].load.messages as f64 * wanted_s / took_s;
-                            entrants[at].load.messages = (messages as u64).max(1);
-                        } else if is_slow && matches!(case.mode, Mode::Ack | Mode::Subscribe) {
-                            let words = format!("does not hold {}/s", thousands(entrant.load.rate));
-                            give_up(&mut cells, at, &words, case.id == "rates");
+                        Err(error) => {
+                            progress.say(&format!("{}, {error}", case.title));
+                            give_up(&mut seats, at, &error.to_string(), false);
                         }
-                    }
-                    Err(error) => {
-                        progress.say(&format!("{}, {error}", case.title));
-                        give_up(&mut cells, at, &error.to_string(), false);
                     }
                 }
+                progress.ended(1, estimate);
             }
         }
-        for (at, cell) in cells.iter_mut().enumerate() {
-            summarise(cell, case, &latencies[at], &intervals[at], &self.plan.seed);
+        let mut cells = Vec::new();
+        for mut seat in seats {
+            summarise(&mut seat.cell, case.mode, &seat.latencies, &seat.intervals, self.seed);
+            if !seat.intervals.is_empty() {
+                let label = seat.cell.label.clone();
+                self.recorded.push(Recorded { case: case.id.clone(), label, intervals: seat.intervals });
+            }
+            cells.push(seat.cell);
         }
-        let labels = cells.iter().map(|it| it.label.clone());
-        self.recorded.extend(
-            labels.zip(intervals).filter(|(_, it)| !it.is_empty()).map(|(label, intervals)| Recorded {
-                case: case.id.clone(),
-                label,
-                intervals,
-            }),
-        );
-        Ok(Case {
-            id: case.id.clone(),
-            title: case.title.clone(),
-            mode: case.mode,
-            tuning: case.tuning,
-            cells,
-        })
+        let (id, title) = (case.id.clone(), case.title.clone());
+        Ok(Case { id, title, mode: case.mode, tuning: case.tuning, cells })
+    }
+
+    /// Runs one contestant, and again while its generator was late and nothing failed, within the bounds.
+    fn valid(
+        &mut self,
+        case: &CasePlan,
+        seat: &Seat,
+        round: usize,
+        second: Option<&Server>,
+    ) -> Result<Outcome, RigError> {
+        let before: u32 = seat.cell.runs.iter().map(|run| run.repeated).sum();
+        let mut repeated = 0;
+        loop {
+            let mut outcome = self.once(case, &seat.entrant, round, second)?;
+            outcome.run.repeated = repeated;
+            let may = repeated < REPEATS_OF_A_RUN && before + repeated < REPEATS_OF_A_CELL;
+            // One that does not hold the rate is late for a reason that a repetition would not change.
+            let is_late = outcome.run.invalid.is_some() && outcome.run.failed == 0;
+            let wanted_s = seat.entrant.load.seconds();
+            if !is_late || !may || is_slow(&outcome.run, wanted_s) {
+                return Ok(outcome);
+            }
+            repeated += 1;
+        }
     }
 
     /// Two shards would meet at one server: they get one each.
@@ -255,7 +225,7 @@ impl<'a> Measure<'a> {
             // Two shards and two publishers; the second and the third core are the servers'.
             cores.extend(self.cores.all.iter().skip(3));
         }
-        let nominal = entrant.load.seconds().max(self.plan.seconds) * (1.0 + PATIENCE_FACTOR);
+        let nominal = entrant.load.seconds().max(self.seconds) * (1.0 + PATIENCE_FACTOR);
         let within = PATIENCE + Duration::from_secs_f64(nominal);
         let mut noise = Noise { before: hiccups(&cores), ..Noise::default() };
         let (before, began) = (Counters::read(), SystemTime::now());
@@ -280,6 +250,8 @@ impl<'a> Measure<'a> {
             life_cpu_ns: finished.cpu_ns,
             max_rss_kib: told.max_rss_kib,
             rss_kib: told.rss_kib,
+            flat_out_ns: told.flat_out_ns,
+            batches: told.batches,
             noise,
             ..Run::default()
         };
@@ -318,14 +290,15 @@ impl<'a> Measure<'a> {
             let record =
                 fs::read(&payloads).map_err(|error| RigError::system("reading the payloads", &error))?;
             let payload = String::from_utf8_lossy(&record[..load.bytes]).into_owned();
-            let (host, port) = (self.server.address.ip().to_string(), self.server.address.port().to_string());
+            let (host, port) = (self.address.ip().to_string(), self.address.port().to_string());
             let (count, window) = (load.messages.to_string(), entrant.window.to_string());
             command.args(["-h", &host, "-p", &port, "-c", "1", "-P", &window, "-n", &count, "--csv"]);
             command.args(["PUBLISH", "rig.0", &payload]);
             return Ok(command);
         }
         command.args(&entrant.contestant.words[1..]);
-        command.args(["--client", &entrant.client, "--address", &self.server.address.to_string()]);
+        let address = entrant.address.unwrap_or(self.address);
+        command.args(["--client", &entrant.client, "--address", &address.to_string()]);
         command.args(["--mode", case.mode.name(), "--tuning", case.tuning.name()]);
         let numbers = [
             ("--messages", load.messages),
@@ -355,6 +328,7 @@ impl<'a> Measure<'a> {
                 command.args(["--also", &second.address.to_string()]);
             }
         }
+        command.args(&entrant.extra);
         Ok(command)
     }
 
@@ -364,7 +338,7 @@ impl<'a> Measure<'a> {
         let mut command = Command::new(&own[0]);
         let load = &entrant.load;
         command.args(&own[1..]).args(["client", "--client", "publisher", "--mode", "source"]);
-        command.args(["--address", &self.server.address.to_string()]);
+        command.args(["--address", &self.address.to_string()]);
         command.args(["--messages", &load.messages.to_string(), "--warmup", &load.warmup.to_string()]);
         command.args(["--bytes", &load.bytes.to_string(), "--channels", &load.channels.to_string()]);
         command.arg("--payloads").arg(self.payloads(load.bytes)?).arg("--schedule").arg(schedule);
@@ -383,7 +357,7 @@ impl<'a> Measure<'a> {
     fn schedule(&mut self, load: &Load, round: usize) -> Result<PathBuf, RigError> {
         let count = (load.messages + load.warmup) as usize;
         let key = format!("schedule-{}-{}-{count}-{round}", load.shape.name(), load.rate);
-        let seed = self.plan.seed.wrapping_add(round as u64);
+        let seed = self.seed.wrapping_add(round as u64);
         self.file(&key, |path| {
             // A flood has none.
             let due = if load.rate == 0 { Vec::new() } else { load.shape.schedule(load.rate, count, seed) };
@@ -406,23 +380,55 @@ impl<'a> Measure<'a> {
     }
 }
 
-fn cell(entrant: &Entrant) -> Cell {
-    Cell {
-        label: entrant.label.clone(),
-        contestant: entrant.contestant.name.clone(),
-        load: entrant.load.clone(),
-        window: entrant.window,
-        runs: Vec::new(),
-        curve: Vec::new(),
-        timeline: None,
-        trouble: None,
+impl Seat {
+    fn new(entrant: &Entrant) -> Self {
+        let cell = Cell {
+            label: entrant.label.clone(),
+            contestant: entrant.contestant.name.clone(),
+            load: entrant.load.clone(),
+            window: entrant.window,
+            runs: Vec::new(),
+            curve: Vec::new(),
+            timeline: None,
+            trouble: None,
+        };
+        Self { entrant: entrant.clone(), cell, latencies: Vec::new(), intervals: Vec::new() }
+    }
+
+    /// Keeps what a run left behind. Answers why there are to be no more of them, if so.
+    fn take(&mut self, outcome: Outcome, case: &CasePlan, round: usize, seconds: f64) -> Option<String> {
+        let load = &mut self.entrant.load;
+        let is_flood = load.rate == 0;
+        let wanted_s = if is_flood { seconds } else { load.seconds() };
+        let took_s = outcome.run.elapsed_ns as f64 / 1e9;
+        let is_slow = is_slow(&outcome.run, wanted_s);
+        if !outcome.latencies.is_empty() {
+            self.intervals.push(Interval {
+                began: outcome.began,
+                took: Duration::from_nanos(outcome.run.elapsed_ns),
+                latencies: filled(&outcome.latencies),
+            });
+            self.latencies.push((round, outcome.latencies));
+        }
+        self.cell.runs.push(outcome.run);
+        if is_slow && is_flood {
+            // A slow client floods with fewer messages from now on: the figure is per message.
+            load.messages = ((load.messages as f64 * wanted_s / took_s) as u64).max(1);
+        }
+        let holds = !is_slow || is_flood || !matches!(case.mode, Mode::Ack | Mode::Subscribe);
+        (!holds).then(|| format!("does not hold {}/s", thousands(load.rate)))
     }
 }
 
-/// No further rounds for a cell; in a sweep none for the same contestant at higher rates either.
-fn give_up(cells: &mut [Cell], at: usize, why: &str, higher_too: bool) {
-    let (name, rate) = (cells[at].contestant.clone(), cells[at].load.rate);
-    for (index, cell) in cells.iter_mut().enumerate() {
+/// Whether a run took longer than a contestant does that keeps up.
+fn is_slow(run: &Run, wanted_s: f64) -> bool {
+    run.elapsed_ns as f64 / 1e9 > wanted_s * HOLDS + PAUSE_S
+}
+
+/// No further rounds for a contestant; in a sweep none at higher rates either.
+fn give_up(seats: &mut [Seat], at: usize, why: &str, higher_too: bool) {
+    let (name, rate) = (seats[at].cell.contestant.clone(), seats[at].cell.load.rate);
+    for (index, Seat { cell, .. }) in seats.iter_mut().enumerate() {
         if index == at
             || higher_too && cell.contestant == name && cell.load.rate > rate && cell.trouble.is_none()
         {
@@ -434,7 +440,7 @@ fn give_up(cells: &mut [Cell], at: usize, why: &str, higher_too: bool) {
 /// How a contestant describes itself, once for each mode.
 fn remember(results: &mut Results, case: &CasePlan, entrant: &Entrant, told: &Told) {
     // Parts of this program that are measured beside each other are no contestants.
-    if entrant.client != entrant.contestant.name {
+    if ![&entrant.client, &entrant.label].contains(&&entrant.contestant.name) {
         return;
     }
     let settings = format!("{} ({}): {}", case.mode.name(), case.tuning.name(), told.settings.join("; "));
@@ -478,31 +484,8 @@ fn benchmark(entrant: &Entrant, line: &str, cpu_ns: u64) -> Result<Told, RigErro
         failed: 0,
         elapsed_ns: (entrant.load.messages as f64 * 1e9 / rate) as u64,
         cpu_ns,
-        max_rss_kib: 0,
-        started_ns: 0,
-        rss_kib: 0,
+        ..Told::default()
     })
-}
-
-fn filled(latencies: &[u64]) -> Histogram<u64> {
-    let mut histogram = histogram();
-    for latency in latencies.iter().filter(|it| **it != FAILED) {
-        histogram.saturating_record((*latency).max(1));
-    }
-    histogram
-}
-
-/// In nanoseconds, of values of which `unit` make one.
-pub(crate) fn quantiles(values: &[u64], unit: f64) -> Quantiles {
-    let histogram = filled(values);
-    let at = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / unit;
-    Quantiles {
-        p50: at(0.5),
-        p90: at(0.9),
-        p99: at(0.99),
-        p999: at(0.999),
-        max: histogram.max() as f64 / unit,
-    }
 }
 
 /// Why a run does not count.
@@ -518,72 +501,4 @@ fn invalid(mode: Mode, run: &Run) -> Option<String> {
     (late > allowed).then(|| {
         format!("the generator was late: p99 {:.0} µs, allowed {:.0} µs", late / 1_000.0, allowed / 1_000.0)
     })
-}
-
-fn interval(outcome: &Outcome) -> Interval {
-    Interval {
-        began: outcome.began,
-        took: Duration::from_nanos(outcome.run.elapsed_ns),
-        latencies: filled(&outcome.latencies),
-    }
-}
-
-/// The curve of all repetitions, and the time line of the middle one.
-fn summarise(
-    cell: &mut Cell,
-    case: &CasePlan,
-    latencies: &[(usize, Vec<u64>)],
-    intervals: &[Interval],
-    seed: &u64,
-) {
-    let mut pooled = histogram();
-    for interval in intervals {
-        // The bounds are the same: nothing can be out of them.
-        let _ = pooled.add(&interval.latencies);
-    }
-    let unit = if case.mode == Mode::Cost { 10.0 } else { 1.0 };
-    cell.curve = curve(&pooled, unit);
-    if case.mode != Mode::Ack {
-        return;
-    }
-    let p99 = |round: usize| {
-        cell.runs.iter().find(|run| run.round == round).and_then(|run| run.latency).map(|it| it.p99)
-    };
-    let all: Vec<f64> = latencies.iter().filter_map(|(round, _)| p99(*round)).collect();
-    let Some(middle) = median(&all) else { return };
-    let distance = |round: usize| p99(round).map_or(f64::INFINITY, |it| (it - middle).abs());
-    let nearest = latencies.iter().min_by(|one, other| distance(one.0).total_cmp(&distance(other.0)));
-    if let Some((round, values)) = nearest {
-        let count = (cell.load.messages + cell.load.warmup) as usize;
-        let due = cell.load.shape.schedule(cell.load.rate, count, seed.wrapping_add(*round as u64));
-        cell.timeline = Some(timeline(*round, &due[cell.load.warmup as usize..], values));
-    }
-}
-
-fn curve(histogram: &Histogram<u64>, unit: f64) -> Vec<Point> {
-    if histogram.is_empty() {
-        return Vec::new();
-    }
-    // Beyond one message in all of them there is nothing more to see.
-    let last = ((histogram.len() as f64).log10() * f64::from(POINTS_PER_DECADE)) as u32;
-    let quantile = |step: u32| 1.0 - 10_f64.powf(-f64::from(step) / f64::from(POINTS_PER_DECADE));
-    let point = |quantile: f64| Point { quantile, ns: histogram.value_at_quantile(quantile) as f64 / unit };
-    (0..=last).map(|step| point(quantile(step))).collect()
-}
-
-fn timeline(round: usize, due: &[u64], latencies: &[u64]) -> Timeline {
-    const MS_NS: f64 = 1e6;
-    let (Some(first), Some(last)) = (due.first(), due.last()) else {
-        return Timeline { round, slice_ms: 1.0, worst_ns: Vec::new() };
-    };
-    let span_ms = (last - first) as f64 / MS_NS;
-    let slice_ms = (span_ms / SLICES_MAX as f64).max(1.0);
-    let mut worst_ns = vec![0; (span_ms / slice_ms) as usize + 1];
-    for (due, latency) in due.iter().zip(latencies).filter(|(_, latency)| **latency != FAILED) {
-        let slice = ((due - first) as f64 / MS_NS / slice_ms) as usize;
-        if let Some(worst) = worst_ns.get_mut(slice) {
-            *worst = (*latency).max(*worst);
-        }
-    }
-    Timeline { round, slice_ms, worst_ns }
 }

@@ -12,15 +12,19 @@ mod measure;
 mod notes;
 mod plan;
 mod progress;
+mod scenarios;
+mod summary;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
 pub use error::RigError;
-pub(crate) use measure::{Interval, Recorded};
+pub(crate) use measure::Measure;
 pub use plan::Scenario;
-pub(crate) use plan::thousands;
+pub(crate) use plan::{CasePlan, Entrant, draw_seed, thousands};
+pub(crate) use progress::{Progress, words as duration_words};
+pub(crate) use summary::{Interval, Recorded};
 
 use crate::client::{self, ClientArgs};
 use crate::kafka::{self, KafkaArgs};
@@ -30,7 +34,6 @@ use crate::probe::Probe;
 use crate::results::{FORMAT, Results};
 use crate::server::{self, Server};
 use crate::{check, child, contestants, goals, report};
-use measure::Measure;
 use plan::Plan;
 
 /// The word by which both programs that contain the rig call it: children are started by it.
@@ -107,6 +110,9 @@ enum What {
     Server {
         #[arg(long)]
         spin: bool,
+        /// A Kafka instead of a Redis.
+        #[arg(long, conflicts_with = "spin")]
+        kafka: bool,
     },
 }
 
@@ -118,7 +124,8 @@ enum What {
 pub fn run(args: RigArgs) -> Result<(), RigError> {
     match &args.what {
         Some(What::Client(client)) => client::run(client),
-        Some(What::Server { spin }) => server::serve(*spin),
+        Some(What::Server { kafka: true, .. }) => kafka::serve(),
+        Some(What::Server { spin, .. }) => server::serve(*spin),
         Some(What::Tether(tether)) => child::tether(tether),
         Some(What::Kafka(args)) => kafka::run(args),
         Some(What::Check) => check::run(&own_words()?),
@@ -145,7 +152,7 @@ fn measure(args: &RigArgs) -> Result<(), RigError> {
     // Before five minutes are spent: a folder that cannot be written is known now.
     std::fs::create_dir_all(&out)
         .map_err(|error| RigError::system(&format!("making the folder {}", out.display()), &error))?;
-    let probe = Probe::prepare(if plan.needs_probe() { Some(&cores.all) } else { None });
+    let probe = Probe::of_redis(plan.needs_probe().then_some(&cores.all[..]));
     let spins = cores.all.len() > 1;
     let mut conditions = Conditions { cores: cores.words(), seed: plan.seed, ..Conditions::read() };
     let server = Server::start(args.embedded, &own, &cores.server, spins)?;
@@ -159,8 +166,8 @@ fn measure(args: &RigArgs) -> Result<(), RigError> {
         notes: notes::notes(&plan, &cores),
         ..Results::default()
     };
-    let mut measure = Measure::new(&plan, &cores, &server, &probe)?;
-    measure.run(&mut results)?;
+    let mut measure = Measure::new(&cores, server.address, Some(&server), plan.seed, plan.seconds)?;
+    scenarios::run(&plan, &mut measure, (&server, &cores, &probe), &mut results)?;
     results.goals = goals::judge(&results);
     report::write(&out, &results, measure.histograms())?;
     println!("{}", report::table::render(&results));

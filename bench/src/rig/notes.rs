@@ -1,5 +1,6 @@
 //! What a reader must know to judge the figures, in the words of every output.
 
+use super::measure::{REPEATS_OF_A_CELL, REPEATS_OF_A_RUN};
 use super::plan::{Plan, WINDOW, thousands};
 use crate::machine::Cores;
 use crate::noise::GAP_MIN_NS;
@@ -7,9 +8,10 @@ use crate::noise::GAP_MIN_NS;
 pub(super) fn notes(plan: &Plan, cores: &Cores) -> Vec<String> {
     let mut notes = vec![
         format!(
-            "{} repetitions of {} s (fewer and half as long in the wide comparisons), each a process of its own; in every \
-             round the contestants run in an order shuffled by seed {}.",
-            plan.repetitions, plan.seconds, plan.seed
+            "{} repetitions of {} s ({} of what the cost of publish, the acknowledgement at 100,000/s and decoding are \
+             judged by; fewer of what no promise hangs on, and half as long in the wide comparisons), each a process of its \
+             own; in every round the contestants run in an order shuffled by seed {}.",
+            plan.repetitions, plan.seconds, plan.judged, plan.seed
         ),
         "Figures are medians of the repetitions with the lowest and the highest; intervals are 95 % bootstrap intervals \
          over the repetitions, which are few: take them as rough."
@@ -19,9 +21,11 @@ pub(super) fn notes(plan: &Plan, cores: &Cores) -> Vec<String> {
             .to_owned(),
         format!(
             "INVALID marks a run in which messages failed, or whose generator was so late (99th percentile) that the \
-             figure tells more of the rig or the machine than of the contestant. Invalid runs stay in the medians: \
-             leaving them out would flatter the fastest. Where more than half are invalid, a goal is not judged. \
-             Gaps are counted from {} µs.",
+             figure tells more of the rig or the machine than of the contestant. One whose generator was late is \
+             repeated, up to {REPEATS_OF_A_RUN} times and up to {REPEATS_OF_A_CELL} times for a contestant in a comparison, \
+             and only the last repetition is kept: each table says how many there were. What is still invalid then stays \
+             in the medians: leaving it out would flatter the fastest. Where more than half are invalid, a goal is not \
+             judged. Gaps are counted from {} µs.",
             GAP_MIN_NS / 1_000
         ),
         "null and null-sleep are the rig itself: a message is answered the moment it is handed over, so that what they show \

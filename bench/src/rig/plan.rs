@@ -1,5 +1,7 @@
 //! What is run: scenarios become cases, cases have entrants, and each entrant runs once in every round.
 
+use std::net::SocketAddr;
+
 use clap::ValueEnum;
 use ringwire::config::DEFAULT_CREDIT_MESSAGES;
 
@@ -43,12 +45,17 @@ pub enum Scenario {
 const QUICK: (f64, usize) = (0.25, 3);
 const DEFAULT: (f64, usize) = (0.6, 5);
 const LONG: (f64, usize) = (5.0, 10);
+/// Repetitions of what a ratio of latencies or of nanoseconds is judged by, in the default plan: with five the verdict
+/// moved from run to run.
+const JUDGED_ROUNDS: usize = 15;
 /// Rates of the acknowledgement unless told otherwise, the promised one last; a quick look has that alone.
 const RATES: [u64; 2] = [CALM_RATE, PROMISED_RATE];
 /// What a quick look leaves out unless it is asked for.
 const NOT_QUICK: [Scenario; 3] = [Scenario::Rates, Scenario::Shapes, Scenario::Sizes];
 /// Comparisons of ours and the floor under many loads: fewer and shorter, since there are many.
-const WIDE_ROUNDS: usize = 3;
+const WIDE_ROUNDS: usize = 2;
+/// Contestants that no promise is judged by, or by a factor that leaves no doubt.
+const OTHERS_ROUNDS: usize = 3;
 const WIDE_SHARE: f64 = 0.5;
 /// Messages before those that count, as a share of a run: caches, branches and connections are warm by then.
 const WARMUP_SHARE: f64 = 0.2;
@@ -80,6 +87,8 @@ pub(super) struct Plan {
     pub(super) contestants: Vec<Contestant>,
     pub(super) seconds: f64,
     pub(super) repetitions: usize,
+    /// Repetitions where a verdict hangs on it.
+    pub(super) judged: usize,
     pub(super) seed: u64,
     pub(super) scenarios: Vec<Scenario>,
     is_quick: bool,
@@ -93,37 +102,79 @@ pub(super) struct Plan {
 
 /// A comparison that is to be run.
 #[derive(Clone, Debug)]
-pub(super) struct CasePlan {
-    pub(super) id: String,
-    pub(super) title: String,
-    pub(super) mode: Mode,
-    pub(super) tuning: Tuning,
-    pub(super) rounds: usize,
-    pub(super) entrants: Vec<Entrant>,
+pub(crate) struct CasePlan {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) mode: Mode,
+    pub(crate) tuning: Tuning,
+    pub(crate) rounds: usize,
+    pub(crate) entrants: Vec<Entrant>,
 }
 
 /// One contestant in it.
 #[derive(Clone, Debug)]
-pub(super) struct Entrant {
-    pub(super) label: String,
+pub(crate) struct Entrant {
+    pub(crate) label: String,
     /// As `--client` names it.
-    pub(super) client: String,
-    pub(super) contestant: Contestant,
-    pub(super) load: Load,
-    pub(super) window: u32,
-    pub(super) publishers: usize,
-    pub(super) connections: usize,
-    pub(super) shards: usize,
+    pub(crate) client: String,
+    pub(crate) contestant: Contestant,
+    pub(crate) load: Load,
+    pub(crate) window: u32,
+    pub(crate) publishers: usize,
+    pub(crate) connections: usize,
+    pub(crate) shards: usize,
+    /// Of the case's rounds it takes part in so many, spread over all of them; `None`: in each.
+    pub(crate) rounds: Option<usize>,
+    /// Where it sends to, if that is not the case's server.
+    pub(crate) address: Option<SocketAddr>,
+    /// Arguments beyond the contract's.
+    pub(crate) extra: Vec<String>,
+}
+
+impl Entrant {
+    /// One that takes part in every round, with nothing out of the ordinary.
+    pub(crate) fn new(contestant: &Contestant, load: Load) -> Self {
+        Self {
+            label: contestant.name.clone(),
+            client: contestant.name.clone(),
+            contestant: contestant.clone(),
+            load,
+            window: WINDOW,
+            publishers: 1,
+            connections: 1,
+            shards: 1,
+            rounds: None,
+            address: None,
+            extra: Vec::new(),
+        }
+    }
+
+    /// In how many of a case's `rounds` it takes part.
+    fn rounds_of(&self, rounds: usize) -> usize {
+        self.rounds.map_or(rounds, |own| own.min(rounds))
+    }
+
+    /// Whether it takes part in this round of so many.
+    pub(crate) fn takes_part(&self, round: usize, rounds: usize) -> bool {
+        let own = self.rounds_of(rounds);
+        (round + 1) * own / rounds > round * own / rounds
+    }
 }
 
 impl CasePlan {
     /// How long it will take, in seconds.
-    pub(super) fn estimate(&self) -> f64 {
-        self.entrants.iter().map(|it| self.estimate_of(it)).sum::<f64>() * self.rounds as f64
+    pub(crate) fn estimate(&self) -> f64 {
+        let all = |it: &Entrant| self.estimate_of(it) * it.rounds_of(self.rounds) as f64;
+        self.entrants.iter().map(all).sum()
+    }
+
+    /// How many runs it has.
+    pub(crate) fn runs(&self) -> usize {
+        self.entrants.iter().map(|it| it.rounds_of(self.rounds)).sum()
     }
 
     /// How long one run of an entrant will take, in seconds.
-    pub(super) fn estimate_of(&self, entrant: &Entrant) -> f64 {
+    pub(crate) fn estimate_of(&self, entrant: &Entrant) -> f64 {
         let count = (entrant.load.messages + entrant.load.warmup) as f64;
         let rate = match (self.mode, entrant.load.rate) {
             (Mode::Decode, _) => DECODE_RATE,
@@ -142,6 +193,8 @@ impl Plan {
             _ => DEFAULT,
         };
         let seconds = args.seconds.unwrap_or(seconds);
+        let is_default = !args.quick && !args.long && args.repetitions.is_none();
+        let repetitions = args.repetitions.map_or(repetitions, |it| it as usize);
         if !(0.01..=600.0).contains(&seconds) {
             let value = seconds.to_string();
             return Err(RigError::Option {
@@ -168,7 +221,8 @@ impl Plan {
         Ok(Self {
             contestants,
             seconds,
-            repetitions: args.repetitions.map_or(repetitions, |it| it as usize),
+            repetitions,
+            judged: if is_default { JUDGED_ROUNDS } else { repetitions },
             seed: args.seed.unwrap_or_else(draw_seed),
             scenarios: Scenario::value_variants().iter().copied().filter(is_wanted).collect(),
             is_quick: args.quick,
@@ -235,16 +289,7 @@ impl Plan {
 
     fn entrant(&self, contestant: &Contestant, load: Load) -> Entrant {
         let publishers = if contestant.name == OURS { self.publishers } else { 1 };
-        Entrant {
-            label: contestant.name.clone(),
-            client: contestant.name.clone(),
-            contestant: contestant.clone(),
-            load,
-            window: WINDOW,
-            publishers,
-            connections: 1,
-            shards: 1,
-        }
+        Entrant { publishers, ..Entrant::new(contestant, load) }
     }
 
     fn everybody(&self, mode: Mode, load: &Load) -> Vec<Entrant> {
@@ -275,19 +320,33 @@ impl Plan {
         CasePlan { id: id.to_owned(), title, mode, tuning, rounds: self.repetitions, entrants }
     }
 
+    /// More rounds for those of these names, and fewer for the others.
+    fn judged(&self, mut case: CasePlan, labels: &[&str], rounds: usize) -> CasePlan {
+        case.rounds = rounds;
+        for entrant in case.entrants.iter_mut().filter(|it| !labels.contains(&it.label.as_str())) {
+            entrant.rounds = Some(self.repetitions.min(OTHERS_ROUNDS));
+        }
+        case
+    }
+
     fn publish(&self) -> CasePlan {
         let load = self.load(PROMISED_RATE, WIDE_SHARE);
         let title =
             format!("Cost of `publish`, {} B at {}/s, null endpoint", load.bytes, thousands(load.rate));
         let mut entrants = self.parts(&[OURS, "bare ring", "empty region"], &load);
         entrants.extend(self.named(&C_CALLS).into_iter().map(|it| self.entrant(it, load.clone())));
-        self.case("publish", title, Mode::Cost, entrants)
+        let judged = [OURS, "bare ring", "empty region", "C publish", "C claim"];
+        self.judged(self.case("publish", title, Mode::Cost, entrants), &judged, self.judged)
     }
 
     fn ack(&self, rate: u64) -> CasePlan {
         let load = self.load(rate, 1.0);
         let title = format!("Due time to acknowledgement at {}/s", thousands(rate));
-        self.case(&format!("ack-{rate}"), title, Mode::Ack, self.everybody(Mode::Ack, &load))
+        let case = self.case(&format!("ack-{rate}"), title, Mode::Ack, self.everybody(Mode::Ack, &load));
+        if rate == PROMISED_RATE {
+            return self.judged(case, &[OURS, FLOOR], self.judged);
+        }
+        CasePlan { rounds: case.rounds.min(OTHERS_ROUNDS), ..case }
     }
 
     fn flood(&self, id: &str, window: u32, names: &[&str]) -> CasePlan {
@@ -309,7 +368,7 @@ impl Plan {
         }
         let default = thousands(u64::from(DEFAULT_CREDIT_MESSAGES));
         case.title = format!("Flood, {WINDOW} outstanding; {OURS} also with its default credit of {default}");
-        case
+        self.judged(case, &[OURS, BENCHMARK, "redis-rs", "rueidis", "go-redis"], self.repetitions)
     }
 
     fn flood_large(&self) -> CasePlan {
@@ -327,8 +386,8 @@ impl Plan {
         let title = format!("Due time to subscriber at {}/s, {words}", thousands(load.rate));
         let case = self.case(id, title, Mode::Subscribe, entrants);
         // CPU varies less than a tail does.
-        let rounds = if tuning == Tuning::Throughput { case.rounds.min(WIDE_ROUNDS) } else { case.rounds };
-        CasePlan { tuning, rounds, ..case }
+        let rounds = if tuning == Tuning::Throughput { case.rounds.min(OTHERS_ROUNDS) } else { case.rounds };
+        CasePlan { tuning, ..self.judged(case, &[OURS, FLOOR], rounds) }
     }
 
     fn sweep(&self, done: &[Case]) -> CasePlan {
@@ -431,7 +490,7 @@ impl Plan {
             }));
         }
         let title = "RESP decoding: integer replies, and pushed messages of 128 B".to_owned();
-        self.case("decode", title, Mode::Decode, entrants)
+        CasePlan { rounds: self.judged, ..self.case("decode", title, Mode::Decode, entrants) }
     }
 
     fn shards(&self) -> CasePlan {
@@ -452,7 +511,7 @@ impl Plan {
 }
 
 /// A seed that differs from run to run: it is printed.
-fn draw_seed() -> u64 {
+pub(crate) fn draw_seed() -> u64 {
     ringwire::monotonic_ns() ^ u64::from(std::process::id()) << 32
 }
 

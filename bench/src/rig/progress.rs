@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 /// The progress of a rig's runs.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     begin: Instant,
     total: usize,
     done: usize,
@@ -16,7 +16,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(total: usize, estimated: f64) -> Self {
+    pub(crate) fn new(total: usize, estimated: f64) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
         Self {
             begin: Instant::now(),
@@ -30,7 +30,7 @@ impl Progress {
     }
 
     /// A run begins.
-    pub(super) fn begins(&mut self, case: &str, label: &str, round: usize, rounds: usize) {
+    pub(crate) fn begins(&mut self, case: &str, label: &str, round: usize, rounds: usize) {
         let left = left(self.begin.elapsed(), self.estimated, self.estimated_done);
         let line = format!(
             "[{} of {}] {case}: {label} ({} of {rounds}), {left} left",
@@ -52,18 +52,18 @@ impl Progress {
     }
 
     /// It ended; or `runs` that were planned do not take place.
-    pub(super) fn ended(&mut self, runs: usize, estimated: f64) {
+    pub(crate) fn ended(&mut self, runs: usize, estimated: f64) {
         self.done += runs;
         self.estimated_done += estimated;
     }
 
     /// Something is to be said between two runs.
-    pub(super) fn say(&self, words: &str) {
+    pub(crate) fn say(&self, words: &str) {
         let clear = if self.is_terminal { "\r\x1b[K" } else { "" };
         let _ = writeln!(std::io::stderr().lock(), "{clear}{words}");
     }
 
-    pub(super) fn done(&self) {
+    pub(crate) fn done(&self) {
         if self.is_terminal {
             let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
         }
@@ -80,7 +80,7 @@ fn left(elapsed: Duration, estimated: f64, estimated_done: f64) -> String {
 }
 
 /// A time as people say it.
-pub(super) fn words(seconds: f64) -> String {
+pub(crate) fn words(seconds: f64) -> String {
     if seconds < 90.0 { format!("about {seconds:.0} s") } else { format!("about {:.1} min", seconds / 60.0) }
 }
 

@@ -1,16 +1,22 @@
-//! Ringwire's producer: into one topic, each channel into the partition that its name gives.
+//! Ringwire's producer: into one topic, each message with its channel's name as its key, which gives the partition.
+//!
+//! ```text
+//!   flood   one thread publishes and polls                  the shard's thread naps
+//!   ack     one thread sleeps for the due time, publishes   the shard's thread parks   one waits for reports
+//!   beside  one thread publishes and drives the shard
+//! ```
 
 use std::time::Duration;
 
 use ringwire::{
-    Channel, Config, Engine, HostShard, IdleStrategy, Message, Outcome, Publisher, Refusal, Reports, Route,
-    monotonic_ns,
+    Channel, Config, Engine, HostShard, IdleStrategy, Message, Outcome, Publisher, Refusal, Report, Reports,
+    Route, monotonic_ns,
 };
 
 use super::{drive_until_ready, idle_words, not_ready, throughput};
 use crate::client::pace::{Patience, sleep_until};
 use crate::client::record::{Meter, Recorder};
-use crate::client::{ClientArgs, PATIENCE_NS, Records, Told, Tuning};
+use crate::client::{Batches, ClientArgs, PATIENCE_NS, Records, Told, Tuning};
 use crate::kafka::{TOPIC, endpoint};
 use crate::rig::RigError;
 
@@ -20,9 +26,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Messages to Kafka for each so many to Redis: 50,000/s beside 20,000.
 const LOGGED: (usize, usize) = (5, 2);
 
+/// In place of the time of an answer: the message failed.
+const NOT_DELIVERED: u64 = u64::MAX;
+
 struct Application {
     engine: Engine,
     channels: Vec<Channel>,
+    /// The channels' names.
+    keys: Vec<String>,
     publisher: Publisher,
     reports: Reports,
 }
@@ -31,32 +42,41 @@ impl Application {
     fn start(args: &ClientArgs, config: Config) -> Result<Self, RigError> {
         let failed = |error| args.failed(error);
         let engine = Engine::start(config).map_err(|error| args.failed(error))?;
-        let open = |index| engine.channel(args.channel(index)).map_err(failed);
-        let channels = (0..args.channels.max(1)).map(open).collect::<Result<_, _>>()?;
+        let keys: Vec<String> = (0..args.channels.max(1)).map(|index| args.channel(index)).collect();
+        let channels =
+            keys.iter().map(|name| engine.channel(name).map_err(failed)).collect::<Result<_, _>>()?;
         let (publisher, reports) = engine.publisher().map_err(failed)?;
         if !engine.wait_ready(Duration::from_nanos(PATIENCE_NS)) {
             return Err(not_ready(args, &engine));
         }
-        Ok(Self { engine, channels, publisher, reports })
+        Ok(Self { engine, channels, keys, publisher, reports })
     }
 
-    /// Publishes so many, and waits for credit whenever there is none, until each has its report. Answers how many
-    /// were not delivered.
-    fn flood(&mut self, args: &ClientArgs, records: &Records, messages: u64) -> Result<u64, RigError> {
-        let Self { channels, publisher, reports, .. } = self;
+    /// Publishes so many, and waits for reports whenever there is no credit, until each has its own, which `seen` is
+    /// shown. Answers how many were not delivered.
+    fn flood(
+        &mut self,
+        args: &ClientArgs,
+        records: &Records,
+        messages: u64,
+        mut seen: impl FnMut(&Report),
+    ) -> Result<u64, RigError> {
+        let Self { channels, keys, publisher, reports, .. } = self;
         let (mut published, mut answered, mut failed, mut patience) = (0, 0, 0, Patience::new());
         while answered < messages {
             while published < messages {
-                let channel = &channels[published as usize % channels.len()];
-                match publisher.publish(channel, records.of(published as usize)) {
+                let index = published as usize % channels.len();
+                let message = keyed(&keys[index], records.of(published as usize));
+                match publisher.publish_message(&channels[index], &message) {
                     Ok(_) => published += 1,
                     Err(Refusal::BackPressured | Refusal::ReportsFull) => break,
                     Err(refusal) => return Err(args.failed(refusal)),
                 }
             }
-            let polled = reports
-                .poll(usize::MAX, |report| failed += u64::from(report.outcome != Outcome::Delivered))
-                as u64;
+            let polled = reports.poll(usize::MAX, |report| {
+                failed += u64::from(report.outcome != Outcome::Delivered);
+                seen(report);
+            }) as u64;
             answered += polled;
             // A broker answers for thousands of messages at once: reports wake it as seldom as credit would.
             if polled == 0 {
@@ -68,76 +88,138 @@ impl Application {
         }
         Ok(failed)
     }
+
+    fn hosted(&self, idle: IdleStrategy) -> String {
+        format!("one shard on {}, {}", self.engine.hosted_by()[0], idle_words(idle))
+    }
+}
+
+fn keyed<'a>(key: &'a str, payload: &'a [u8]) -> Message<'a> {
+    Message { key: Some(key.as_bytes()), payload: Some(payload), ..Message::default() }
 }
 
 /// All channels into one topic.
-fn config(args: &ClientArgs) -> Result<Config, RigError> {
+fn config(args: &ClientArgs, idle: IdleStrategy) -> Result<Config, RigError> {
     let config = endpoint(Config::new(), args.address, args.compression);
     let config = config.map_err(|error| args.failed(error))?;
-    Ok(config.route(Route::new("*").to("kafka").topic(TOPIC)))
+    Ok(config.route(Route::new("*").to("kafka").topic(TOPIC)).idle(idle))
 }
 
-/// As fast as it goes.
+fn idle(args: &ClientArgs) -> IdleStrategy {
+    if args.tuning == Tuning::Throughput { throughput(args) } else { IdleStrategy::Park }
+}
+
+/// What requests held, as reports tell it. An answer reports its batches in the order of their partitions, and within
+/// one turn of the shard's loop: so a batch begins where the partition or the turn is another one, and a request where
+/// the turn is, or the partition is not a higher one.
+#[derive(Debug, Default)]
+struct Shape {
+    last: Option<(u64, i32)>,
+    records: u64,
+    batches: u64,
+    requests: u64,
+}
+
+impl Shape {
+    fn see(&mut self, at_ns: u64, partition: i32) {
+        self.records += 1;
+        if self.last == Some((at_ns, partition)) {
+            return;
+        }
+        self.batches += 1;
+        let goes_on = self.last.is_some_and(|(turn_ns, before)| turn_ns == at_ns && before < partition);
+        self.requests += u64::from(!goes_on);
+        self.last = Some((at_ns, partition));
+    }
+
+    fn batches(&self) -> Option<Batches> {
+        (self.requests > 0).then(|| Batches {
+            records: self.records as f64 / self.batches as f64,
+            of_a_request: self.batches as f64 / self.requests as f64,
+        })
+    }
+}
+
+/// As fast as it goes. What its requests hold is looked at in the warm-up, where it costs nothing that counts.
 pub(in crate::client) fn flood(args: &ClientArgs) -> Result<Told, RigError> {
-    let idle = if args.tuning == Tuning::Throughput { throughput(args) } else { IdleStrategy::Park };
-    let mut application = Application::start(args, config(args)?.idle(idle))?;
+    let idle = idle(args);
+    let mut application = Application::start(args, config(args, idle)?)?;
     let records = args.records()?;
-    application.flood(args, &records, args.warmup)?;
+    let mut shape = Shape::default();
+    application.flood(args, &records, args.warmup, |report| shape.see(report.at_ns, report.position().0))?;
     let mut meter = Meter::begin();
-    let failed = application.flood(args, &records, args.messages)?;
+    let failed = application.flood(args, &records, args.messages, |_| ())?;
     meter.touch(monotonic_ns());
-    let hosted = format!("one shard on {}, {}", application.engine.hosted_by()[0], idle_words(idle));
-    let settings = ["default settings", "one publisher, which waits for reports", &hosted];
-    Ok(meter.told(args, &[&settings[..], &[&compression(args)]].concat(), failed))
+    let settings = [
+        "default settings",
+        "one publisher, which waits for reports",
+        &application.hosted(idle),
+        &compression(args),
+    ];
+    Ok(Told { batches: shape.batches(), ..meter.told(args, &settings, failed) })
 }
 
-/// From the due time to the report: a thread that sleeps until the next message is due, and the shard's, which parks.
+/// From the due time to the report in the application's hands: a thread that sleeps until the next message is due, the
+/// shard's, which parks, and one that waits for reports as those of the other clients wait for theirs.
 pub(in crate::client) fn ack(args: &ClientArgs) -> Result<Told, RigError> {
-    let idle = if args.tuning == Tuning::Throughput { throughput(args) } else { IdleStrategy::Park };
-    let mut application = Application::start(args, config(args)?.idle(idle))?;
+    let idle = idle(args);
+    let mut application = Application::start(args, config(args, idle)?)?;
+    let hosted = application.hosted(idle);
     let records = args.records()?;
     let mut recorder = Recorder::start(args, args.due()?);
-    let (total, mut published, mut answered) = (args.total(), 0, 0);
-    let mut patience = Patience::new();
-    let Application { engine, channels, publisher, reports } = &mut application;
-    while answered < total {
-        let mut now_ns = monotonic_ns();
-        while let Some(due_ns) = recorder.due_ns(published).filter(|due_ns| *due_ns <= now_ns) {
+    let Application { channels, keys, publisher, reports, .. } = &mut application;
+    let answered_at = std::thread::scope(|scope| -> Result<Vec<u64>, RigError> {
+        let waiting = scope.spawn(|| wait_for_reports(args, reports));
+        let mut published = 0;
+        while let Some(due_ns) = recorder.due_ns(published) {
+            sleep_until(due_ns);
+            let now_ns = monotonic_ns();
+            let index = published % channels.len();
             let message = Message {
-                payload: Some(records.of(published)),
                 tag: published as u64,
                 intended_ns: due_ns,
-                ..Message::default()
+                ..keyed(&keys[index], records.of(published))
             };
-            match publisher.publish_message(&channels[published % channels.len()], &message) {
-                Ok(_) => recorder.handed(published, now_ns),
+            recorder.handed(published, now_ns);
+            match publisher.publish_message(&channels[index], &message) {
+                Ok(_) => published += 1,
                 // It is late from now on, and not left out.
-                Err(Refusal::BackPressured | Refusal::ReportsFull) => break,
+                Err(Refusal::BackPressured | Refusal::ReportsFull) if !waiting.is_finished() => {
+                    let waited = publisher.wait_writable(&channels[index], records.len, LOOK_AGAIN);
+                    waited.map_err(|refusal| args.failed(refusal))?;
+                }
                 Err(refusal) => return Err(args.failed(refusal)),
             }
-            published += 1;
-            now_ns = monotonic_ns();
         }
-        // The report says when its shard knew the outcome: the application need not wake for each.
-        answered += reports.poll(usize::MAX, |report| match report.outcome {
-            Outcome::Delivered => recorder.answered(report.tag as usize, report.at_ns),
-            _ => recorder.failed(report.tag as usize),
-        });
-        match recorder.due_ns(published) {
-            Some(due_ns) => sleep_until(due_ns),
-            None => {
-                reports.wait(LOOK_AGAIN);
+        waiting.join().map_err(|_| args.failed("the thread that waits for reports panicked"))?
+    })?;
+    for (index, at_ns) in answered_at.into_iter().enumerate() {
+        match at_ns {
+            NOT_DELIVERED => recorder.failed(index),
+            at_ns => recorder.answered(index, at_ns),
+        }
+    }
+    let (compression, threads) = (compression(args), "one thread publishes, one waits for reports");
+    recorder.finish(args, &["default settings", &hosted, threads, "timer slack 1 ns", &compression])
+}
+
+/// When the application heard of each message, on CLOCK_MONOTONIC.
+fn wait_for_reports(args: &ClientArgs, reports: &mut Reports) -> Result<Vec<u64>, RigError> {
+    let mut times = vec![0; args.total()];
+    let (mut answered, mut patience) = (0, Patience::new());
+    while answered < times.len() {
+        answered += reports.poll(usize::MAX, |report| {
+            let is_delivered = report.outcome == Outcome::Delivered;
+            if let Some(at_ns) = times.get_mut(report.tag as usize) {
+                *at_ns = if is_delivered { monotonic_ns() } else { NOT_DELIVERED };
             }
-        }
+        });
+        reports.wait(LOOK_AGAIN);
         if !patience.holds(answered as u64, monotonic_ns()) {
             return Err(args.failed("no report for a minute"));
         }
     }
-    let hosted = format!("one shard on {}, {}", engine.hosted_by()[0], idle_words(idle));
-    recorder.finish(
-        args,
-        &["default settings", &hosted, "the publisher sleeps for the due time", &compression(args)],
-    )
+    Ok(times)
 }
 
 /// A Redis leg and, where `--also` names a Kafka, a leg to it, on one shard that the publisher drives: what the Redis
@@ -157,6 +239,7 @@ pub(in crate::client) fn beside(args: &ClientArgs) -> Result<Told, RigError> {
     let (mut publisher, mut reports) = engine.publisher().map_err(|error| args.failed(error))?;
     drive_until_ready(args, &engine, &mut shards)?;
     let records = args.records()?;
+    let keys: Vec<String> = (0..args.channels.max(1)).map(|index| args.channel(index)).collect();
     let mut recorder = Recorder::start(args, args.due()?);
     let (total, mut published, mut answered) = (args.total(), 0, 0);
     let (mut logged, mut refused) = (0, 0_u64);
@@ -177,8 +260,8 @@ pub(in crate::client) fn beside(args: &ClientArgs) -> Result<Told, RigError> {
             }
             published += 1;
             while args.also.is_some() && logged * LOGGED.1 < published * LOGGED.0 {
-                let message =
-                    Message { payload: Some(records.of(logged)), tag: u64::MAX, ..Message::default() };
+                let key = &keys[logged % keys.len()];
+                let message = Message { tag: u64::MAX, ..keyed(key, records.of(logged)) };
                 refused += u64::from(publisher.publish_message(&log, &message).is_err());
                 logged += 1;
             }
@@ -209,4 +292,27 @@ pub(in crate::client) fn beside(args: &ClientArgs) -> Result<Told, RigError> {
 
 fn compression(args: &ClientArgs) -> String {
     format!("compression {}", args.compression.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reports as (turn, partition, how many), and records of a batch and batches of a request that they show.
+    #[track_caller]
+    fn check(reports: &[(u64, i32, usize)], expected: Option<(f64, f64)>) {
+        let mut shape = Shape::default();
+        for &(turn_ns, partition, count) in reports {
+            (0..count).for_each(|_| shape.see(turn_ns, partition));
+        }
+        assert_eq!(shape.batches().map(|it| (it.records, it.of_a_request)), expected, "{reports:?}");
+    }
+
+    #[test]
+    fn what_requests_held_is_seen_in_the_reports() {
+        check(&[], None);
+        check(&[(1, 0, 10), (1, 1, 10), (1, 2, 10), (1, 3, 10)], Some((10.0, 4.0)));
+        check(&[(1, 2, 30), (2, 2, 10)], Some((20.0, 1.0)));
+        check(&[(1, 0, 4), (1, 2, 4), (1, 0, 4), (1, 2, 4)], Some((4.0, 2.0)));
+    }
 }
