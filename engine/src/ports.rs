@@ -291,6 +291,45 @@ impl Alike {
     }
 }
 
+/// Reports on their way into their slots, counted as they pass. A type of its own rather than a closure: it is inlined
+/// where the slots are written, on both sides of the ring's end, so that a report is written once.
+struct Counted<'a, I> {
+    outcomes: I,
+    shared: &'a EndpointShared,
+    /// Of the messages that passed.
+    bytes: u64,
+    alike: Alike,
+}
+
+impl<I: Iterator<Item = (Charge, Report)>> Counted<'_, I> {
+    fn tell(&mut self) {
+        self.alike.tell(self.shared);
+    }
+}
+
+impl<I: Iterator<Item = (Charge, Report)>> Iterator for Counted<'_, I> {
+    type Item = Report;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Report> {
+        let (charge, report) = self.outcomes.next()?;
+        #[cfg(test)]
+        assert!(report.tag != TRAP_TAG || report.reason == Reason::Shutdown, "a trap");
+        self.bytes += u64::from(charge.bytes);
+        if report.outcome == Outcome::Delivered {
+            self.alike.delivered(self.shared, [charge.taken_ns, report.intended_ns, report.at_ns]);
+        }
+        Some(report)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.outcomes.size_hint()
+    }
+}
+
+impl<I: ExactSizeIterator<Item = (Charge, Report)>> ExactSizeIterator for Counted<'_, I> {}
+
 impl Outlet for Ports {
     #[inline]
     fn outcome(&mut self, charge: Charge, report: &Report) {
@@ -331,32 +370,24 @@ impl Outlet for Ports {
         outcomes: impl ExactSizeIterator<Item = (Charge, Report)>,
     ) {
         self.touched.mark(endpoint);
-        let mut amount = Amount { messages: outcomes.len() as u64, bytes: 0 };
+        let messages = outcomes.len() as u64;
         let shared = &self.shared.endpoints[usize::from(endpoint.0)];
-        let mut alike = Alike::default();
-        let reports = outcomes.map(|(charge, report)| {
-            #[cfg(test)]
-            assert!(report.tag != TRAP_TAG || report.reason == Reason::Shutdown, "a trap");
-            amount.bytes += u64::from(charge.bytes);
-            if report.outcome == Outcome::Delivered {
-                alike.delivered(shared, [charge.taken_ns, report.intended_ns, report.at_ns]);
-            }
-            report
-        });
+        let mut counted = Counted { outcomes, shared, bytes: 0, alike: Alike::default() };
         let index = publisher.0;
         let port = self.publishers.get_mut(index as usize).and_then(Option::as_mut);
         let Some(port) = port else {
-            reports.for_each(drop);
-            return alike.tell(shared);
+            counted.by_ref().for_each(drop);
+            return counted.tell();
         };
         match &mut port.reports {
             Some(writer) => {
-                let pushed = writer.push_all(reports);
+                let pushed = writer.push_all(&mut counted);
                 debug_assert!(pushed.is_ok(), "a slot was reserved for every outcome");
             }
-            None => reports.for_each(drop),
+            None => counted.by_ref().for_each(drop),
         }
-        alike.tell(shared);
+        counted.tell();
+        let amount = Amount { messages, bytes: counted.bytes };
         if port.grantors[usize::from(endpoint.0)].give_back(amount) {
             self.dirty_grants.push((index, endpoint));
         }

@@ -15,7 +15,7 @@ use std::fmt;
 use super::compress::{Compression, Compressors, Packer};
 use super::frozen::{FrozenBatch, Producer, Summary};
 use super::layout::{Codec, HEADER_LEN};
-use super::record::{Record, SMALL_SLACK, Small, framed_len};
+use super::record::{Headers, Record, SMALL_RECORDS_MAX, SMALL_SLACK, Small, framed_len};
 use crate::kafka::wire::varint::zigzag;
 
 /// The most records in a batch: their number in it, and their sequence, count in 31 bits.
@@ -105,6 +105,8 @@ pub struct OpenBatch {
     max_timestamp: i64,
     /// No more records.
     closed: bool,
+    /// Small records may end here at the latest, without a further question; 0 where each has to be asked for.
+    small_end: usize,
     /// With compression: room for the header, then what was compressed. Else empty.
     packed: Vec<u8>,
     /// Up to here `plain` was compressed.
@@ -128,6 +130,7 @@ impl OpenBatch {
             base_timestamp: 0,
             max_timestamp: 0,
             closed: false,
+            small_end: 0,
             packed: Vec::new(),
             packed_to: HEADER_LEN,
             packed_whole: false,
@@ -167,35 +170,50 @@ impl OpenBatch {
     /// The batch is full or closed, or the record is larger than any batch; the batch is as it was.
     #[inline]
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), PushError> {
-        if self.push_small(record) { Ok(()) } else { self.push_any(record) }
+        if record.headers.is_empty() {
+            self.push_plain(record.timestamp, record.key, record.value)
+        } else {
+            self.push_any(record)
+        }
     }
 
-    /// Appends a record like most: without headers, its lengths and deltas in a byte or two each, to a batch that has
-    /// room. Answers whether it was one.
-    #[inline]
-    fn push_small(&mut self, record: &Record<'_>) -> bool {
-        let timestamp = zigzag(record.timestamp.wrapping_sub(self.base_timestamp));
-        let (key_len, value_len) = (record.key.map_or(0, <[u8]>::len), record.value.map_or(0, <[u8]>::len));
-        let Some(small) = Small::new(timestamp, self.count, record, key_len + value_len) else {
-            return false;
-        };
-        let (start, framed_len) = (self.plain_end, small.framed_len());
-        let fits =
-            start + framed_len <= self.limits.bytes && self.count < self.limits.records && !self.closed;
-        if !fits || self.count == 0 || !record.headers.is_empty() {
-            return false;
+    /// Appends a record without headers.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    #[inline(always)]
+    pub fn push_plain(
+        &mut self,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> Result<(), PushError> {
+        let delta = zigzag(timestamp.wrapping_sub(self.base_timestamp));
+        if let Some(small) = Small::new(delta, self.count, key, value) {
+            let (start, end) = (self.plain_end, self.plain_end + small.framed_len());
+            if end <= self.small_end
+                && let Some(into) = self.plain.get_mut(start..end + SMALL_SLACK)
+            {
+                small.write(into);
+                self.plain_end = end;
+                self.max_timestamp = self.max_timestamp.max(timestamp);
+                self.count += 1;
+                return Ok(());
+            }
         }
-        let end = start + framed_len;
-        if end + SMALL_SLACK > self.plain.len() {
-            self.make_room(end + SMALL_SLACK);
-        }
-        small.write(record, &mut self.plain[start..end + SMALL_SLACK]);
-        self.plain_end = end;
-        self.max_timestamp = self.max_timestamp.max(record.timestamp);
-        self.count += 1;
-        true
+        self.push_any(&Record { timestamp, key, value, headers: Headers::default() })
     }
 
+    /// Up to where [`push_plain`](Self::push_plain) has nothing to ask: the batch is begun and not closed, it takes as
+    /// many records as small ones can be, and there is room.
+    fn look_for_room(&mut self) {
+        let takes_any = self.count > 0 && !self.closed && self.limits.records > SMALL_RECORDS_MAX;
+        let room = self.plain.len().saturating_sub(SMALL_SLACK);
+        self.small_end = if takes_any { room.min(self.limits.bytes) } else { 0 };
+    }
+
+    #[inline(never)]
     fn push_any(&mut self, record: &Record<'_>) -> Result<(), PushError> {
         let (body_len, timestamp_delta) = self.measure(record)?;
         if self.count == 0 {
@@ -204,19 +222,15 @@ impl OpenBatch {
         }
         let start = self.plain_len();
         let end = start + framed_len(body_len);
-        if end > self.plain.len() {
-            self.make_room(end);
+        if end + SMALL_SLACK > self.plain.len() {
+            self.plain.resize((end + SMALL_SLACK).next_multiple_of(ROOM_STEP), 0);
         }
         record.write(&mut self.plain[start..end], body_len, timestamp_delta, self.count);
         self.plain_end = end;
         self.max_timestamp = self.max_timestamp.max(record.timestamp);
         self.count += 1;
+        self.look_for_room();
         Ok(())
-    }
-
-    #[cold]
-    fn make_room(&mut self, end: usize) {
-        self.plain.resize(end.next_multiple_of(ROOM_STEP), 0);
     }
 
     /// Length of the record's body, and its timestamp's distance from the first one.
@@ -250,6 +264,7 @@ impl OpenBatch {
     /// No more records: [`step`](Self::step) may compress what is left.
     pub fn close(&mut self) {
         self.closed = true;
+        self.small_end = 0;
     }
 
     /// Compresses a piece, if a piece is full or the batch is closed. Answers whether more is waiting.
@@ -324,6 +339,7 @@ impl OpenBatch {
         self.packed.clear();
         self.count = 0;
         self.closed = false;
+        self.small_end = 0;
         self.packed_to = HEADER_LEN;
         self.packed_whole = false;
         self.packer = Packer::default();

@@ -165,65 +165,73 @@ impl Record<'_> {
     }
 }
 
-/// Bytes behind a record that [`Small::write`] may write over.
-pub(super) const SMALL_SLACK: usize = 8;
+/// Bytes behind a record that [`Small::write`] may write over: as many as stand before its key.
+pub(super) const SMALL_SLACK: usize = 16;
 
 /// Bits of a number that takes two bytes at the most.
 const SMALL_BITS: u32 = 14;
 
+/// Records of a batch whose numbers in it take two bytes at the most.
+pub(super) const SMALL_RECORDS_MAX: u32 = 1 << (SMALL_BITS - 1);
+
 /// Bytes of a record beside key and value, while each number takes two at the most.
 const SMALL_HEAD_LEN: usize = 12;
 
-/// The numbers of a record, each of one byte or two: they are put together in registers and stored at once.
+/// A record without headers whose numbers, of one byte or two each, are put together in registers and stored at once.
 #[derive(Clone, Copy)]
-pub(super) struct Small {
+pub(super) struct Small<'a> {
     timestamp: u64,
     offset: u64,
-    key: u64,
-    value: u64,
+    key: Option<&'a [u8]>,
+    value: Option<&'a [u8]>,
     body_len: usize,
 }
 
-impl Small {
+impl<'a> Small<'a> {
     /// `None` if a number is larger. `timestamp` is the zigzag of the delta, `count` the offset delta.
-    #[inline]
-    pub(super) fn new(timestamp: u64, count: u32, record: &Record<'_>, bytes: usize) -> Option<Self> {
+    #[inline(always)]
+    pub(super) fn new(
+        timestamp: u64,
+        count: u32,
+        key: Option<&'a [u8]>,
+        value: Option<&'a [u8]>,
+    ) -> Option<Self> {
         let offset = u64::from(count) << 1;
+        let bytes = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
         if (timestamp | offset | ((bytes + SMALL_HEAD_LEN) << 1) as u64) >> SMALL_BITS != 0 {
             return None;
         }
-        let length = |bytes: Option<&[u8]>| bytes.map_or(zigzag(-1), |bytes| (bytes.len() << 1) as u64);
-        let (key, value) = (length(record.key), length(record.value));
-        let numbers = small_len(timestamp) + small_len(offset) + small_len(key) + small_len(value);
+        let numbers =
+            small_len(timestamp) + small_len(offset) + small_len(length(key)) + small_len(length(value));
         // Attributes, and the count of headers.
-        let body_len = ATTRIBUTES_LEN + numbers + bytes + 1;
-        Some(Self { timestamp, offset, key, value, body_len })
+        Some(Self { timestamp, offset, key, value, body_len: ATTRIBUTES_LEN + numbers + bytes + 1 })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn framed_len(&self) -> usize {
         small_len((self.body_len << 1) as u64) + self.body_len
     }
 
     /// Writes the record over `into`, which is longer than it by [`SMALL_SLACK`].
-    #[inline]
-    pub(super) fn write(&self, record: &Record<'_>, into: &mut [u8]) {
-        let length = (self.body_len << 1) as u64;
-        into[..8].copy_from_slice(&small(length).to_le_bytes());
-        let mut at = small_len(length) + ATTRIBUTES_LEN;
-        let (first, second) = (small_len(self.timestamp), small_len(self.offset));
-        let deltas = small(self.timestamp)
-            | small(self.offset) << (8 * first)
-            | small(self.key) << (8 * (first + second));
-        into[at..at + 8].copy_from_slice(&deltas.to_le_bytes());
-        at += first + second + small_len(self.key);
-        if let Some(key) = record.key {
+    #[inline(always)]
+    pub(super) fn write(&self, into: &mut [u8]) {
+        // Length, attributes (0) and the deltas: up to seven bytes.
+        let framed = (self.body_len << 1) as u64;
+        let mut at = small_len(framed) + ATTRIBUTES_LEN;
+        let head = small(framed) | small(self.timestamp) << (8 * at);
+        at += small_len(self.timestamp);
+        let head = head | small(self.offset) << (8 * at);
+        at += small_len(self.offset);
+        put_word(into, 0, head);
+        put_word(into, at, small(length(self.key)));
+        at += small_len(length(self.key));
+        if let Some(key) = self.key {
             into[at..at + key.len()].copy_from_slice(key);
             at += key.len();
         }
-        into[at..at + 2].copy_from_slice(&(small(self.value) as u16).to_le_bytes());
-        at += small_len(self.value);
-        if let Some(value) = record.value {
+        put_word(into, at, small(length(self.value)));
+        at += small_len(length(self.value));
+        if let Some(value) = self.value {
             into[at..at + value.len()].copy_from_slice(value);
             at += value.len();
         }
@@ -231,17 +239,29 @@ impl Small {
     }
 }
 
+/// The number that says how long a key or value is, or that there is none.
+#[inline(always)]
+fn length(bytes: Option<&[u8]>) -> u64 {
+    bytes.map_or(zigzag(-1), |bytes| (bytes.len() << 1) as u64)
+}
+
+#[inline(always)]
+fn put_word(into: &mut [u8], at: usize, word: u64) {
+    into[at..at + 8].copy_from_slice(&word.to_le_bytes());
+}
+
 /// Bytes of a small number.
-#[inline]
+#[inline(always)]
 fn small_len(number: u64) -> usize {
     1 + usize::from(number >> 7 != 0)
 }
 
-/// A small number as it stands in a record, lowest byte first.
-#[inline]
+/// A small number as it stands in a record, lowest byte first: seven bits, and a mark where seven more follow.
+#[inline(always)]
 fn small(number: u64) -> u64 {
-    let two = (number & 0x7f) | 0x80 | (number >> 7) << 8;
-    if number >> 7 == 0 { number } else { two }
+    let high = number & !0x7f;
+    // What does not fit into seven bits moves up by one.
+    number + high + (u64::from(high != 0) << 7)
 }
 
 /// Writes a length and its bytes, or null, and answers how many bytes that took.

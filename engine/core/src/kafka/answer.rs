@@ -14,11 +14,11 @@ use ringwire_codec::kafka::{
 };
 
 use super::link::{Asked, Part, Question};
-use super::partition::Batch;
+use super::partition::{Batch, Entry};
 use super::settings::Acks;
 use super::{KafkaProducer, Slots, count};
-use crate::outlet::Outlet;
-use crate::report::{Outcome, Reason, broker_error_detail, position_detail};
+use crate::outlet::{Charge, EndpointId, Outlet};
+use crate::report::{Outcome, Reason, Report, broker_error_detail, position_detail};
 use crate::status::LinkError;
 
 /// Offset of a batch of which the broker says only that it has it.
@@ -357,21 +357,24 @@ impl KafkaProducer {
         log_append_time_ms: i64,
         outlet: &mut impl Outlet,
     ) {
-        let endpoint = self.endpoint;
         let mut bytes = 0;
         let mut next_offset = base_offset;
         // Publishers that share a partition send in turns, each many at a time.
         for run in batch.entries.chunk_by(|one, other| one.publisher == other.publisher) {
-            let outcomes = run.iter().map(|entry| {
-                let detail = position_detail(part.partition, next_offset);
-                next_offset += i64::from(base_offset >= 0);
-                let mut report = entry.report(now_ns, Outcome::Delivered, Reason::None, detail);
-                report.broker_timestamp_ms =
-                    if log_append_time_ms >= 0 { log_append_time_ms } else { entry.timestamp_ms };
-                bytes += u64::from(entry.cost);
-                (entry.charge(endpoint), report)
-            });
-            outlet.outcomes(run[0].publisher, endpoint, outcomes);
+            let offset_step = i64::from(base_offset >= 0);
+            let mut answers = Answers {
+                entries: run.iter(),
+                endpoint: self.endpoint,
+                now_ns,
+                partition: part.partition,
+                next_offset,
+                offset_step,
+                log_append_time_ms,
+                bytes: 0,
+            };
+            outlet.outcomes(run[0].publisher, self.endpoint, &mut answers);
+            bytes += answers.bytes;
+            next_offset += offset_step * run.len() as i64;
         }
         let messages = batch.entries.len() as u64;
         self.counters.in_flight -= messages;
@@ -429,6 +432,45 @@ impl KafkaProducer {
         }
     }
 }
+
+/// The outcomes of a batch that is in the log. A type of its own rather than a closure, so that it is inlined where the
+/// reports are written.
+struct Answers<'a> {
+    entries: std::slice::Iter<'a, Entry>,
+    endpoint: EndpointId,
+    now_ns: u64,
+    partition: u32,
+    next_offset: i64,
+    /// 0 where the broker told no offset.
+    offset_step: i64,
+    /// Negative where the records keep their own timestamps.
+    log_append_time_ms: i64,
+    /// What the messages cost.
+    bytes: u64,
+}
+
+impl Iterator for Answers<'_> {
+    type Item = (Charge, Report);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.entries.next()?;
+        let detail = position_detail(self.partition, self.next_offset);
+        self.next_offset += self.offset_step;
+        self.bytes += u64::from(entry.cost);
+        let mut report = entry.report(self.now_ns, Outcome::Delivered, Reason::None, detail);
+        report.broker_timestamp_ms =
+            if self.log_append_time_ms >= 0 { self.log_append_time_ms } else { entry.timestamp_ms };
+        Some((entry.charge(self.endpoint), report))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.entries.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Answers<'_> {}
 
 /// Whether an error says that somebody else may lead the partition, or that it is unknown there.
 fn is_about_leaders(code: ErrorCode) -> bool {

@@ -26,7 +26,7 @@ mod topic;
 
 use std::collections::HashMap;
 
-use ringwire_codec::kafka::{Compressors, ErrorCode, Header, Headers, PushError, Record};
+use ringwire_codec::kafka::{Compressors, ErrorCode, PushError};
 
 use self::cluster::Cluster;
 use self::link::{Due, Link, Part};
@@ -52,9 +52,6 @@ const EXPIRE_EVERY_NS: u64 = 100 * MILLISECOND_NS;
 const EXPIRY_PARTS: u64 = 8;
 /// Messages that were held for a topic's partitions and are given to them in one poll.
 const RELEASED_PER_POLL: usize = 256;
-/// Headers of one record that are handed on without an allocation.
-const HEADERS_INLINE: usize = 16;
-
 /// Takes numbers for the connections of brokers that become known.
 #[derive(Debug)]
 pub(crate) struct Slots {
@@ -162,11 +159,14 @@ impl KafkaProducer {
     #[inline(never)]
     pub(crate) fn publish(&mut self, now: Now, departure: Departure<'_>, outlet: &mut impl Outlet) {
         let Departure { publisher, frame, leg, leg_index, topic } = departure;
+        let cost = leg.cost(frame.body_len());
         self.counters.accepted += 1;
         self.counters.in_flight += 1;
+        self.counters.in_flight_bytes += u64::from(cost);
         let timestamp_ms =
             if frame.timestamp_ms == 0 { now.wall_ns / MILLISECOND_NS as i64 } else { frame.timestamp_ms };
-        let entry = Entry {
+        // Made where it is needed, and written once.
+        let entry = || Entry {
             sequence: frame.sequence,
             tag: frame.tag,
             intended_ns: frame.intended_ns,
@@ -174,21 +174,23 @@ impl KafkaProducer {
             since_ns: now.mono_ns,
             channel: frame.channel,
             publisher,
-            cost: leg.cost(frame.body_len()),
+            cost,
             leg: leg_index,
         };
-        self.counters.in_flight_bytes += u64::from(entry.cost);
-        if leg.when_down() != WhenDown::Buffer && self.announced != EndpointState::Connected {
+        if self.announced != EndpointState::Connected && leg.when_down() != WhenDown::Buffer {
             let is_drop = leg.when_down() == WhenDown::Drop;
             let reason = if is_drop { Reason::Dropped } else { Reason::NotConnected };
-            self.end(now.mono_ns, &entry, Outcome::NotSent, reason, [0; 16], outlet);
+            self.end(now.mono_ns, &entry(), Outcome::NotSent, reason, [0; 16], outlet);
             return;
         }
         if !self.topics[topic as usize].is_open() {
-            self.hold(now.mono_ns, entry, leg.channel_hash(), frame, topic, outlet);
+            self.hold(now.mono_ns, entry(), leg.channel_hash(), frame, topic, outlet);
             return;
         }
-        self.append(now.mono_ns, entry, leg.channel_hash(), frame, topic, outlet);
+        let refused = self.append(now.mono_ns, timestamp_ms, entry, leg.channel_hash(), frame, topic);
+        if let Err(reason) = refused {
+            self.end(now.mono_ns, &entry(), Outcome::NotSent, reason, [0; 16], outlet);
+        }
     }
 
     /// Keeps a message until the topic's partitions are known.
@@ -219,17 +221,17 @@ impl KafkaProducer {
         self.topics[topic as usize].held.push_back(held);
     }
 
-    /// Puts a message into the open batch of its partition.
-    #[inline]
+    /// Puts a message into the open batch of its partition, or answers why it can be in none.
+    #[inline(always)]
     fn append(
         &mut self,
         now_ns: u64,
-        entry: Entry,
+        timestamp_ms: i64,
+        entry: impl FnOnce() -> Entry,
         channel_hash: u32,
         frame: &Frame<'_>,
         topic_index: u32,
-        outlet: &mut impl Outlet,
-    ) {
+    ) -> Result<(), Reason> {
         let topic = &mut self.topics[topic_index as usize];
         let context = partitioner::Context {
             topic: &topic.name,
@@ -238,39 +240,28 @@ impl KafkaProducer {
             batch_size: self.settings.batch_size,
         };
         let random = &mut self.cluster.random;
-        let chosen =
-            partitioner::choose(&self.settings.partitioner, &mut topic.memory, context, frame, random);
-        let Some(number) = chosen else {
-            self.end(now_ns, &entry, Outcome::NotSent, Reason::NoPartition, [0; 16], outlet);
-            return;
+        let number =
+            partitioner::choose(&self.settings.partitioner, &mut topic.memory, context, frame, random)
+                .ok_or(Reason::NoPartition)?;
+        let partition = topic.partitions.get_mut(number as usize).ok_or(Reason::NoPartition)?;
+        let pushed = if frame.headers.is_empty() {
+            partition.open.push_plain(timestamp_ms, frame.key, frame.payload)
+        } else {
+            Err(PushError::Full)
         };
-        let partition = &mut topic.partitions[number as usize];
-        let record = Record {
-            timestamp: entry.timestamp_ms,
-            key: frame.key,
-            value: frame.payload,
-            headers: Headers::default(),
-        };
-        let (compressors, pool) = (&mut self.compressors, &mut self.pool);
-        let mut push = |record: &Record<'_>| match partition.open.push(record) {
-            Err(PushError::Full) => {
-                partition.seal(compressors, pool);
-                partition.open.push(record)
-            }
-            pushed => pushed,
-        };
-        let pushed = if frame.headers.is_empty() { push(&record) } else { with_headers(record, frame, push) };
         if pushed.is_err() {
-            self.end(now_ns, &entry, Outcome::NotSent, Reason::TooLarge, [0; 16], outlet);
-            return;
+            partition
+                .push_slowly(timestamp_ms, frame, &mut self.compressors, &mut self.pool)
+                .map_err(|_| Reason::TooLarge)?;
         }
         if partition.open_entries.is_empty() {
             partition.open_since_ns = now_ns;
         }
-        partition.open_entries.push(entry);
+        partition.open_entries.push(entry());
         if !partition.is_listed {
             self.list(Part { topic: topic_index, partition: number });
         }
+        Ok(())
     }
 
     /// Puts a partition into the list of the connection that it has to be sent on.
@@ -387,7 +378,12 @@ impl KafkaProducer {
                 && let Some(held) = self.topics[index].held.pop_front()
             {
                 if let Ok(frame) = Frame::decode(&held.frame) {
-                    self.append(now_ns, held.entry, held.channel_hash, &frame, index as u32, outlet);
+                    let Held { entry, channel_hash, .. } = held;
+                    let (timestamp_ms, topic) = (entry.timestamp_ms, index as u32);
+                    let refused = self.append(now_ns, timestamp_ms, || entry, channel_hash, &frame, topic);
+                    if let Err(reason) = refused {
+                        self.end(now_ns, &entry, Outcome::NotSent, reason, [0; 16], outlet);
+                    }
                 }
                 left -= 1;
                 if left == 0 {
@@ -614,22 +610,4 @@ fn count(counters: &mut Counters, entry: &Entry, outcome: Outcome) {
         Outcome::NotSent => counters.not_sent += 1,
         Outcome::Unknown => counters.unknown += 1,
     }
-}
-
-/// Calls `push` with the record and the frame's headers.
-#[cold]
-fn with_headers<'a, T>(record: Record<'a>, frame: &Frame<'a>, push: impl FnOnce(&Record<'_>) -> T) -> T {
-    let mut few = [Header { key: b"", value: None }; HEADERS_INLINE];
-    let many: Vec<Header<'_>>;
-    let headers = frame.headers.iter().map(|(key, value)| Header { key, value });
-    let list = if frame.headers.len() <= HEADERS_INLINE {
-        for (place, header) in few.iter_mut().zip(headers) {
-            *place = header;
-        }
-        &few[..frame.headers.len()]
-    } else {
-        many = headers.collect();
-        &many
-    };
-    push(&Record { headers: Headers::new(list), ..record })
 }

@@ -13,11 +13,18 @@
 
 use std::collections::VecDeque;
 
-use ringwire_codec::kafka::{BatchError, Compression, Compressors, FrozenBatch, OpenBatch, Producer};
+use ringwire_codec::kafka::{
+    BatchError, Compression, Compressors, FrozenBatch, Header, Headers, OpenBatch, Producer, PushError,
+    Record,
+};
 
 use super::pool::Pool;
+use crate::frame::Frame;
 use crate::outlet::{Charge, EndpointId, PublisherId};
 use crate::report::{Outcome, Reason, Report};
+
+/// Headers of one record that are handed on without an allocation.
+const HEADERS_INLINE: usize = 16;
 
 /// What is needed to answer for a message.
 #[derive(Clone, Copy, Debug)]
@@ -341,6 +348,38 @@ impl Partition {
         for batch in self.queue.iter_mut().skip(index) {
             batch.is_ambiguous = false;
             batch.is_behind_gap = true;
+        }
+    }
+
+    /// Appends a record that the open batch does not simply take: it has headers, or the batch is full and makes room
+    /// for the next one.
+    #[inline(never)]
+    pub(super) fn push_slowly(
+        &mut self,
+        timestamp: i64,
+        frame: &Frame<'_>,
+        compressors: &mut Compressors,
+        pool: &mut Pool,
+    ) -> Result<(), PushError> {
+        let mut few = [Header { key: b"", value: None }; HEADERS_INLINE];
+        let many: Vec<Header<'_>>;
+        let headers = frame.headers.iter().map(|(key, value)| Header { key, value });
+        let list = if frame.headers.len() <= HEADERS_INLINE {
+            for (place, header) in few.iter_mut().zip(headers) {
+                *place = header;
+            }
+            &few[..frame.headers.len()]
+        } else {
+            many = headers.collect();
+            &many
+        };
+        let record = Record { timestamp, key: frame.key, value: frame.payload, headers: Headers::new(list) };
+        match self.open.push(&record) {
+            Err(PushError::Full) => {
+                self.seal(compressors, pool);
+                self.open.push(&record)
+            }
+            pushed => pushed,
         }
     }
 

@@ -2,8 +2,9 @@
 
 use super::partition::Entry;
 
-/// Batches whose memory is kept: what one broker has under way and as much again that grows.
-const KEPT_MAX: usize = 16;
+/// Batches whose memory is kept: what the default credit fills, twice. Memory that is given back and asked for again is
+/// zeroed by the kernel each time.
+const KEPT_MAX: usize = 64;
 /// Buffers beyond this length are not kept: they came from a single large record.
 const KEPT_LEN_MAX: usize = 1 << 20;
 
