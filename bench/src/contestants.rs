@@ -16,14 +16,14 @@ pub(crate) struct Contestant {
 }
 
 /// Foreign clients, as `bench/peers` calls them.
-const PEERS: [&str; 6] = ["redis-rs", "fred", "hiredis", "rueidis", "go-redis", "redis-py"];
+pub(crate) const PEERS: [&str; 6] = ["redis-rs", "fred", "hiredis", "rueidis", "go-redis", "redis-py"];
 /// Comes with Redis, with arguments of its own: floods alone.
 pub(crate) const BENCHMARK: &str = "redis-benchmark";
 /// What a call costs from C: ways of one program, `bench/peers/c/publish_cost.c`.
 pub(crate) const C_CALLS: [&str; 5] =
     ["C publish", "C claim", "rd_kafka_produce", "redisAppendCommand", "C empty region"];
 /// That program.
-const C_CALLER: &str = "publish-cost";
+pub(crate) const C_CALLER: &str = "publish-cost";
 /// Where `bench/peers/install` puts programs, from the root of the checkout.
 const INSTALLED: &str = "bench/peers/.installed";
 

@@ -30,3 +30,8 @@ mod server;
 pub mod stats;
 #[allow(unsafe_code, reason = "the time-stamp counter has no safe call")]
 mod tsc;
+
+/// The foreign clients that the rig knows, as `bench/peers/install` calls them.
+pub fn peers() -> impl Iterator<Item = &'static str> {
+    contestants::PEERS.into_iter().chain([contestants::C_CALLER]).chain(kafka::peers())
+}

@@ -22,6 +22,8 @@ const WARMUP_SHARE: f64 = 0.25;
 /// Messages a second of the acknowledgement, and how long they come before any counts, in seconds.
 const RATE: u64 = 50_000;
 const ACK_WARMUP_S: f64 = 1.0;
+/// Ours with a shard that naps, beside the one that parks and is woken for each message.
+const NAP_US: u64 = 200;
 /// Messages a second on Redis beside Kafka's, and how long one run of them takes, in seconds: a p99 of 400 messages.
 const BESIDE_RATE: u64 = 20_000;
 const BESIDE_S: f64 = 2.0;
@@ -72,9 +74,14 @@ pub(super) fn contestants(
     (able, absent)
 }
 
+/// The foreign ones.
+pub(crate) fn peers() -> impl Iterator<Item = &'static str> {
+    PEERS.into_iter().map(|(name, _)| name)
+}
+
 /// The names that can be asked for.
 pub(super) fn names() -> Vec<&'static str> {
-    [OURS, FLOOR].into_iter().chain(PEERS.map(|(name, _)| name)).collect()
+    [OURS, FLOOR].into_iter().chain(peers()).collect()
 }
 
 impl Cases {
@@ -145,7 +152,13 @@ impl Cases {
             let entrant = Self::entrant(contestant, load.clone());
             let lingers = PEERS.into_iter().find(|(name, _)| *name == contestant.name);
             let Some((_, lingers)) = lingers else {
-                entrants.push(entrant);
+                entrants.push(entrant.clone());
+                entrants.push(Entrant {
+                    label: format!("{}, naps of {NAP_US} µs", contestant.name),
+                    tuning: Some(Tuning::Throughput),
+                    extra: vec!["--nap-us".to_owned(), NAP_US.to_string()],
+                    ..entrant
+                });
                 continue;
             };
             entrants.extend(lingers.iter().map(|linger| Entrant {
@@ -227,7 +240,7 @@ mod tests {
         let case = cases().ack();
         let labels: Vec<&str> = case.entrants.iter().map(|it| it.label.as_str()).collect();
         let peers = ["0", "1", "5"].map(|linger| format!("librdkafka, linger {linger} ms"));
-        assert_eq!(labels[0], "ringwire");
-        assert_eq!(labels[1..], peers.each_ref().map(String::as_str));
+        assert_eq!(labels[..2], ["ringwire", "ringwire, naps of 200 µs"]);
+        assert_eq!(labels[2..], peers.each_ref().map(String::as_str));
     }
 }

@@ -20,6 +20,7 @@ use ringwire::{Compression, Config, ConfigError};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use broker::serve;
+pub(crate) use cases::peers;
 pub use goals::judge;
 pub(crate) use run::run;
 pub use run::{KafkaArgs, KafkaScenario};

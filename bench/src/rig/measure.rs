@@ -16,7 +16,7 @@ use crate::client::{FAILED, Mode, Told, late_path, read_u64s, write_u64s};
 use crate::contestants::BENCHMARK;
 use crate::load::{Load, payloads};
 use crate::machine::Cores;
-use crate::noise::{Counters, Noise, hiccups};
+use crate::noise::{Census, Counters, Noise, Taker, hiccups};
 use crate::random::Random;
 use crate::results::{Case, Cell, Participant, Results, Run};
 use crate::server::Server;
@@ -228,6 +228,7 @@ impl<'a> Measure<'a> {
         let nominal = entrant.load.seconds().max(self.seconds) * (1.0 + PATIENCE_FACTOR);
         let within = PATIENCE + Duration::from_secs_f64(nominal);
         let mut noise = Noise { before: hiccups(&cores), ..Noise::default() };
+        let census = Census::take();
         let (before, began) = (Counters::read(), SystemTime::now());
         let mut child = child::start(&entrant.label, command, &cores)?;
         if case.mode == Mode::Subscribe {
@@ -238,6 +239,7 @@ impl<'a> Measure<'a> {
         let finished = child.finish(within)?;
         (noise.steal_ms, noise.switches) = Counters::read().since(before);
         noise.waited_ns = finished.waited_ns;
+        noise.taken_by = census.since(&cores);
         noise.after = hiccups(&cores);
         let told = told(entrant, &finished)?;
         let mut run = Run {
@@ -299,7 +301,7 @@ impl<'a> Measure<'a> {
         command.args(&entrant.contestant.words[1..]);
         let address = entrant.address.unwrap_or(self.address);
         command.args(["--client", &entrant.client, "--address", &address.to_string()]);
-        command.args(["--mode", case.mode.name(), "--tuning", case.tuning.name()]);
+        command.args(["--mode", case.mode.name(), "--tuning", entrant.tuning.unwrap_or(case.tuning).name()]);
         let numbers = [
             ("--messages", load.messages),
             ("--warmup", load.warmup),
@@ -499,6 +501,13 @@ fn invalid(mode: Mode, run: &Run) -> Option<String> {
         _ => (latency * LATE_SHARE_MAX).max(LATE_FREE_NS),
     };
     (late > allowed).then(|| {
-        format!("the generator was late: p99 {:.0} µs, allowed {:.0} µs", late / 1_000.0, allowed / 1_000.0)
+        let (late_us, allowed_us) = (late / 1_000.0, allowed / 1_000.0);
+        let mut words = format!("the generator was late: p99 {late_us:.0} µs, allowed {allowed_us:.0} µs");
+        let shown = |it: &Taker| format!("{} {:.0} ms", it.name, it.ran_ns as f64 / 1e6);
+        let others: Vec<String> = run.noise.taken_by.iter().map(shown).collect();
+        if !others.is_empty() {
+            words += &format!(" (its core was also used by {})", others.join(", "));
+        }
+        words
     })
 }

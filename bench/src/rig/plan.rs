@@ -125,6 +125,8 @@ pub(crate) struct Entrant {
     pub(crate) shards: usize,
     /// Of the case's rounds it takes part in so many, spread over all of them; `None`: in each.
     pub(crate) rounds: Option<usize>,
+    /// What it is set up for, if that is not what the case's others are.
+    pub(crate) tuning: Option<Tuning>,
     /// Where it sends to, if that is not the case's server.
     pub(crate) address: Option<SocketAddr>,
     /// Arguments beyond the contract's.
@@ -144,6 +146,7 @@ impl Entrant {
             connections: 1,
             shards: 1,
             rounds: None,
+            tuning: None,
             address: None,
             extra: Vec::new(),
         }

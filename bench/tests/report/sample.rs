@@ -111,6 +111,7 @@ fn plain_run(round: usize) -> Run {
             steal_ms: 10,
             switches: 500,
             waited_ns: 70_000,
+            ..Noise::default()
         },
         ..Run::default()
     }
