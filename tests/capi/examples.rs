@@ -32,7 +32,7 @@ impl Programs {
     }
 
     /// Publishes to a subscriber that polls or waits, then runs the embedded shard; `before` goes before each program.
-    fn run(&self, before: &[&str], url: &str, way: &str, messages: u32, rate: u32) {
+    fn run(&self, before: &[String], url: &str, way: &str, messages: u32, rate: u32) {
         let command = |program: &std::path::Path| match before {
             [] => Command::new(program),
             [tool, arguments @ ..] => {
@@ -57,7 +57,7 @@ impl Programs {
     }
 }
 
-fn all_delivered(messages: u32) -> String {
+pub(crate) fn all_delivered(messages: u32) -> String {
     format!("delivered {messages}, not sent 0, unknown 0")
 }
 
@@ -103,19 +103,18 @@ fn they_run_against_a_real_redis() {
 #[test]
 fn the_address_sanitizer_finds_nothing() {
     let front = loopback();
-    let flags = &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    let flags = &SANITIZE;
     for (compiler, linking) in [("gcc", Linking::Shared), ("g++", Linking::Static)] {
         let programs = Programs::build(&Build { compiler, linking, flags, libraries: &[] });
         programs.run(&[], &front.url(), "epoll", MESSAGES, RATE);
     }
 }
 
-/// One thread at a time under Valgrind: a shard that spins would starve the others without turns.
-#[test]
-fn valgrind_finds_no_error_and_no_leak() {
-    let front = loopback();
+/// Goes before a program, so that Valgrind looks for errors and leaks. One thread runs at a time under it: a shard that
+/// spins would starve the others without turns.
+pub(crate) fn valgrind() -> [String; 8] {
     let known = format!("--suppressions={}", root().join("tests/capi/valgrind.supp").display());
-    let before = [
+    [
         "valgrind",
         &known,
         "--quiet",
@@ -124,9 +123,18 @@ fn valgrind_finds_no_error_and_no_leak() {
         "--leak-check=full",
         "--show-leak-kinds=definite,indirect,possible",
         "--errors-for-leak-kinds=definite,indirect,possible",
-    ];
+    ]
+    .map(str::to_owned)
+}
+
+/// Goes to the compiler, so that the program looks for errors itself.
+pub(crate) const SANITIZE: [&str; 2] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+
+#[test]
+fn valgrind_finds_no_error_and_no_leak() {
+    let front = loopback();
     for compiler in ["gcc", "g++"] {
         let programs = Programs::build(&Build { compiler, ..Build::PLAIN });
-        programs.run(&before, &front.url(), "epoll", 2_000, 1_000);
+        programs.run(&valgrind(), &front.url(), "epoll", 2_000, 1_000);
     }
 }

@@ -4,7 +4,6 @@ use ringwire_codec::kafka::*;
 use ringwire_tests::patience::until;
 
 use crate::client::{Client, Produced, Target};
-use crate::judge::Judge;
 use crate::line::{Line, lines};
 use crate::records::{Owned, TIME, batch};
 use crate::server::{Kafka, KafkaOptions};
@@ -101,7 +100,7 @@ fn leaders_move_and_nothing_is_lost() {
         run.kafka.restart(&NODES);
         let leader = run.other_leader(1, -1);
         run.append(leader.leader_id);
-        check_log(&mut run, line, leader.leader_id);
+        check_log(&mut run, leader.leader_id);
     }
 }
 
@@ -125,8 +124,8 @@ fn check_hints(run: &Run, leader: LeaderHint) {
 }
 
 /// Every record once and in order, and the sequence without a gap.
-fn check_log(run: &mut Run, line: Line, leader: i32) {
-    let mut judge = Judge::start(line, &run.kafka.addrs());
+fn check_log(run: &mut Run, leader: i32) {
+    let mut judge = run.kafka.judge();
     let found = judge.read(TOPIC);
     assert!(found.iter().map(|stored| &stored.record).eq(&run.expected), "{found:?}");
     let segments = run.kafka.segments(leader, TOPIC, 0);

@@ -10,8 +10,8 @@ use std::thread;
 use ringwire_codec::kafka::Codec;
 use ringwire_tests::patience::PATIENCE;
 
-use crate::line::Line;
-use crate::records::Owned;
+use super::line::Line;
+use super::records::Owned;
 
 /// It keeps what is being read of a few topics.
 const JUDGE_MEMORY_MAX_MIB: u32 = 256;
@@ -63,10 +63,11 @@ pub(crate) struct DumpedRecord {
 }
 
 impl Judge {
-    pub(crate) fn start(line: Line, bootstrap: &[SocketAddr]) -> Self {
+    /// `scratch` is a folder for its files.
+    pub(crate) fn start(line: Line, bootstrap: &[SocketAddr], scratch: &Path) -> Self {
         let bootstrap: Vec<String> = bootstrap.iter().map(SocketAddr::to_string).collect();
         let mut process = line
-            .java(JUDGE_MEMORY_MAX_MIB)
+            .java(JUDGE_MEMORY_MAX_MIB, scratch)
             .args(["Judge", &bootstrap.join(",")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -148,6 +149,16 @@ impl Judge {
     /// Deletes a topic.
     pub(crate) fn delete(&mut self, topic: &str) {
         self.ask(&format!("delete {topic}\n"));
+    }
+
+    /// Lets nobody write to a topic.
+    pub(crate) fn forbid(&mut self, topic: &str) {
+        self.ask(&format!("forbid {topic}\n"));
+    }
+
+    /// Takes that back.
+    pub(crate) fn allow(&mut self, topic: &str) {
+        self.ask(&format!("allow {topic}\n"));
     }
 
     /// Appends keys and values by the Java producer as it is by default, and returns where each stands: partition

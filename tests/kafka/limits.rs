@@ -16,10 +16,13 @@ use crate::server::Shared;
 const MESSAGES: u64 = 2_000;
 /// Room for so many of them.
 const QUEUE_MESSAGES: u32 = 16;
-/// What the topic takes, and what is too much for it: so is every so many-th message.
+/// What the topic takes, and what is too much for it.
 const MESSAGE_BYTES_MAX: &str = "20000";
 const TOO_LONG: usize = 30_000;
-const TOO_LONG_EVERY: u64 = 100;
+/// Of so many messages the last one is refused.
+const BAD_EVERY: u64 = 100;
+/// It has no name among ours.
+const TOPIC_AUTHORIZATION_FAILED: KafkaErrorCode = KafkaErrorCode(29);
 /// For changes of a topic to be noticed, and for a topic to appear.
 const SOON: Duration = Duration::from_millis(500);
 
@@ -38,10 +41,23 @@ fn start(shared: &Shared, options: KafkaOptions) -> Application {
     Application::start(&[shared.kafka.addr(1)], options)
 }
 
+/// Which messages the broker refuses: so many-th ones.
+fn is_bad(number: u64) -> bool {
+    number % BAD_EVERY == BAD_EVERY - 1
+}
+
 fn record(number: u64) -> Owned {
-    let is_too_long = number % TOO_LONG_EVERY == TOO_LONG_EVERY - 1;
-    let filling = if is_too_long { noise(number, TOO_LONG) } else { Vec::new() };
+    Owned::new(TIME, None, Some(&number.to_le_bytes()))
+}
+
+fn too_long(number: u64) -> Owned {
+    let filling = if is_bad(number) { noise(number, TOO_LONG) } else { Vec::new() };
     Owned::new(TIME, None, Some(&[&number.to_le_bytes()[..], &filling].concat()))
+}
+
+fn without_key(number: u64) -> Owned {
+    let key = (!is_bad(number)).then_some(&b"key"[..]);
+    Owned::new(TIME, key, Some(&number.to_le_bytes()))
 }
 
 fn number(stored: &Stored) -> u64 {
@@ -57,7 +73,7 @@ fn a_full_buffer_refuses_and_loses_nothing() {
         let mut ours = start(shared, KafkaOptions { queue_messages: QUEUE_MESSAGES, ..options() });
         let channel = ours.channel("full");
         for number in 0..MESSAGES {
-            ours.put(&channel, &Owned::new(TIME, None, Some(&number.to_le_bytes())), None);
+            ours.put(&channel, &record(number), None);
         }
         assert!(ours.refused > 0, "there was no room again and again");
         assert!(ours.positions().into_iter().eq((0..MESSAGES as i64).map(|offset| (0, offset))));
@@ -67,28 +83,69 @@ fn a_full_buffer_refuses_and_loses_nothing() {
 }
 
 #[test]
-fn a_message_that_is_too_large_fails_alone() {
+fn a_message_that_the_broker_refuses_fails_alone() {
+    type Case = (&'static str, (&'static str, &'static str), fn(u64) -> Owned, KafkaErrorCode);
+    let cases: [Case; 2] = [
+        ("large", ("max.message.bytes", MESSAGE_BYTES_MAX), too_long, KafkaErrorCode::MESSAGE_TOO_LARGE),
+        ("keyless", ("cleanup.policy", "compact"), without_key, KafkaErrorCode::INVALID_RECORD),
+    ];
     for line in lines() {
         let shared = Shared::of(line);
-        shared.client().create_topic("large", 1, &[("max.message.bytes", MESSAGE_BYTES_MAX)]);
-        let mut ours = start(shared, options());
-        let channel = ours.channel("large");
-        for number in 0..MESSAGES {
-            ours.put(&channel, &record(number), None);
-        }
-        let mut expected = Vec::new();
-        for report in ours.outcomes() {
-            if report.sequence % TOO_LONG_EVERY == TOO_LONG_EVERY - 1 {
-                assert_eq!((report.outcome, report.reason), (Outcome::NotSent, Reason::BrokerError));
-                assert_eq!(report.broker_error(), KafkaErrorCode::MESSAGE_TOO_LARGE);
-            } else {
-                assert_eq!(report.outcome, Outcome::Delivered, "{report:?}");
-                assert_eq!(report.position(), (0, expected.len() as i64));
-                expected.push(record(report.sequence));
+        for (topic, config, record, code) in cases {
+            shared.client().create_topic(topic, 1, &[config]);
+            let mut ours = start(shared, options());
+            let channel = ours.channel(topic);
+            for number in 0..MESSAGES {
+                ours.put(&channel, &record(number), None);
             }
+            let mut expected = Vec::new();
+            for report in ours.outcomes() {
+                if is_bad(report.sequence) {
+                    assert_eq!((report.outcome, report.reason), (Outcome::NotSent, Reason::BrokerError));
+                    assert_eq!(report.broker_error(), code);
+                } else {
+                    assert_eq!(report.outcome, Outcome::Delivered, "{report:?}");
+                    assert_eq!(report.position(), (0, expected.len() as i64));
+                    expected.push(record(report.sequence));
+                }
+            }
+            let found = shared.judge(|judge| judge.read(topic));
+            assert!(found.iter().map(|stored| &stored.record).eq(&expected), "{topic}");
         }
-        let found = shared.judge(|judge| judge.read("large"));
-        assert!(found.iter().map(|stored| &stored.record).eq(&expected));
+    }
+}
+
+#[test]
+fn a_forbidden_topic_is_named_and_costs_others_nothing() {
+    for line in lines() {
+        let shared = Shared::of(line);
+        let topics = ["forbidden", "allowed"];
+        for topic in topics {
+            shared.client().create_topic(topic, 1, &[]);
+        }
+        shared.judge(|judge| judge.forbid("forbidden"));
+        let mut ours = start(shared, options());
+        let channels = topics.map(|topic| ours.channel(topic));
+        // The list reaches the broker by itself.
+        until("the topic to be forbidden", || {
+            ours.put(&channels[0], &record(0), None);
+            ours.outcomes().last().expect("it has its outcome").outcome == Outcome::NotSent
+        });
+        let from = ours.next_sequence();
+        for number in 0..MESSAGES {
+            ours.put(&channels[(number % 2) as usize], &record(number), None);
+        }
+        for report in ours.outcomes().into_iter().skip(from as usize) {
+            let is_allowed = (report.sequence - from) % 2 == 1;
+            if is_allowed {
+                assert_eq!(report.position(), (0, ((report.sequence - from) / 2) as i64), "{report:?}");
+            }
+            let expected = if is_allowed { Outcome::Delivered } else { Outcome::NotSent };
+            let code = if is_allowed { KafkaErrorCode::NONE } else { TOPIC_AUTHORIZATION_FAILED };
+            assert_eq!((report.outcome, report.broker_error()), (expected, code), "{report:?}");
+        }
+        shared.judge(|judge| judge.allow("forbidden"));
+        put_until_delivered(&mut ours, "forbidden", |_| true);
     }
 }
 

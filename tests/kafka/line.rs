@@ -55,11 +55,15 @@ impl Line {
         folder
     }
 
-    /// `java`, with Kafka and our programs to be found, and memory of so many MiB at most.
-    pub(crate) fn java(self, memory_max_mib: u32) -> Command {
+    /// `java`, with Kafka and our programs to be found, and memory of so many MiB at most. Its compressors unpack their
+    /// native libraries into `scratch`: by default they would stay in the system's folder for such files.
+    pub(crate) fn java(self, memory_max_mib: u32, scratch: &Path) -> Command {
         let class_path = format!("{}:{}/*", self.classes().display(), self.library().display());
         let mut java = Command::new("java");
         java.arg(format!("-Xmx{memory_max_mib}m")).args(JAVA_OPTIONS).args(["-cp", &class_path]);
+        for name in ["java.io.tmpdir", "org.xerial.snappy.tempdir"] {
+            java.arg(format!("-D{name}={}", scratch.display()));
+        }
         java
     }
 

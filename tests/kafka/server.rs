@@ -21,14 +21,19 @@ use ringwire_tests::patience::until;
 use ringwire_tests::ports::free_port;
 use ringwire_tests::signals;
 
-use crate::client::Client;
-use crate::judge::Judge;
-use crate::line::Line;
+use super::client::Client;
+use super::judge::Judge;
+use super::line::Line;
 
 /// A node takes 350 MiB when it may have more.
 const NODE_MEMORY_MAX_MIB: u32 = 512;
 /// Another process may take a port between our look at it and the node's: then there are the next ones.
 const START_ATTEMPTS: usize = 3;
+/// Topics may have lists of who may do what; without one everybody may.
+const LISTS: [(&str, &str); 2] = [
+    ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+    ("allow.everyone.if.no.acl.found", "true"),
+];
 /// Any will do: 16 bytes in base64.
 const CLUSTER_ID: &str = "cmluZ3dpcmUtdGVzdHMhIQ";
 /// Of what a node said, in bytes: the end is what matters.
@@ -70,8 +75,8 @@ impl Shared {
         };
         drop(clusters);
         cell.get_or_init(|| {
-            let kafka = Kafka::start(line, &KafkaOptions::default());
-            let judge = Mutex::new(Judge::start(line, &kafka.addrs()));
+            let kafka = Kafka::start(line, &KafkaOptions { properties: &LISTS, ..KafkaOptions::default() });
+            let judge = Mutex::new(kafka.judge());
             Self { kafka, judge }
         })
     }
@@ -204,6 +209,11 @@ impl Kafka {
         signals::go_on(self.node(id).process.as_ref().expect("the node runs"));
     }
 
+    /// Kafka's own clients, for this cluster.
+    pub(crate) fn judge(&self) -> Judge {
+        Judge::start(self.line, &self.addrs(), &self.scratch("judge"))
+    }
+
     /// A folder for a test's own files, which goes with the cluster.
     pub(crate) fn scratch(&self, name: &str) -> PathBuf {
         let folder = self.folder.join(name);
@@ -270,7 +280,7 @@ impl Node {
         let said = OpenOptions::new().create(true).append(true).open(path);
         let said: File = said.expect("a temporary file can be written");
         let process = line
-            .java(NODE_MEMORY_MAX_MIB)
+            .java(NODE_MEMORY_MAX_MIB, &self.folder)
             .arg("Node")
             .arg(&self.folder)
             .arg(CLUSTER_ID)

@@ -17,7 +17,7 @@ use ringwire_tests::patience::until;
 
 use crate::application::Application;
 use crate::client::Client;
-use crate::judge::{Judge, Stored};
+use crate::judge::Stored;
 use crate::line::lines;
 use crate::server::{Kafka, KafkaOptions as ClusterOptions};
 
@@ -143,7 +143,7 @@ fn what_is_said_of_each_message_is_true_in_a_storm() {
                 thread::park_timeout(TICK);
             }
         });
-        let mut judge = Judge::start(line, &kafka.addrs());
+        let mut judge = kafka.judge();
         for (number, mut load) in loads.into_iter().enumerate() {
             let outcomes = load.application.outcomes();
             let found: Vec<Vec<Stored>> = topics(number).iter().map(|topic| judge.read(topic)).collect();

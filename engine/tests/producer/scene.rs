@@ -62,6 +62,9 @@ impl Outlet for Driver {
     fn state(&mut self, _: EndpointId, _: Role, _: EndpointState) {}
 }
 
+/// What a broker's answers go through.
+pub(crate) type Garble = Box<dyn FnMut(&mut Vec<u8>)>;
+
 pub(crate) struct Scene {
     core: Core,
     cluster: Cluster,
@@ -70,6 +73,7 @@ pub(crate) struct Scene {
     sockets: HashMap<ConnectionId, kafka::ConnectionId>,
     sequence: u64,
     numbered: usize,
+    garble: Option<Garble>,
 }
 
 /// One bootstrap address, and everything else as it is by default.
@@ -96,6 +100,7 @@ impl Scene {
             sockets: HashMap::new(),
             sequence: 0,
             numbered: 0,
+            garble: None,
         }
     }
 
@@ -123,6 +128,11 @@ impl Scene {
 
     pub(crate) fn log(&mut self, topic: &str, partition: i32) -> Vec<LoggedRecord> {
         self.cluster.records(topic, partition, 0).expect("the log can be read")
+    }
+
+    /// From now on what brokers answer goes through this; or no longer.
+    pub(crate) fn garble(&mut self, garble: Option<Garble>) {
+        self.garble = garble;
     }
 
     /// Connections that the core has numbered so far.
@@ -212,12 +222,17 @@ impl Scene {
     fn receive(&mut self, id: kafka::ConnectionId) -> bool {
         let found = self.sockets.iter().find(|(_, other)| **other == id).map(|(connection, _)| *connection);
         let Some(connection) = found else { return false };
-        let output = self.cluster.output(id).to_vec();
+        let mut output = self.cluster.output(id).to_vec();
+        self.cluster.sent(id, output.len());
+        if let Some(garble) = &mut self.garble
+            && !output.is_empty()
+        {
+            garble(&mut output);
+        }
         for bytes in output.chunks(1_000) {
             self.core.space(connection)[..bytes.len()].copy_from_slice(bytes);
             self.core.received(self.now, connection, bytes.len());
         }
-        self.cluster.sent(id, output.len());
         let closes = self.cluster.wants_close(id);
         if closes {
             self.sockets.remove(&connection);

@@ -17,7 +17,17 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.acl.AccessControlEntry;
+import org.apache.kafka.common.acl.AccessControlEntryFilter;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclBindingFilter;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourcePattern;
+import org.apache.kafka.common.resource.ResourcePatternFilter;
+import org.apache.kafka.common.resource.ResourceType;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
@@ -30,6 +40,8 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  *   produce TOPIC CODEC COUNT   after that so many lines KEY VALUE:  sent PARTITION OFFSET, one for each
  *   grow TOPIC COUNT            makes it have so many partitions
  *   delete TOPIC                deletes it
+ *   forbid TOPIC                lets nobody write to it
+ *   allow TOPIC                 takes that back
  * </pre>
  *
  * Each answer ends with a line "end", or "error" and why. Bytes are "x" and hexadecimal digits, null is "-". The JVM
@@ -66,6 +78,8 @@ public final class Judge {
                     case "produce" -> produce(words[1], words[2], Integer.parseInt(words[3]));
                     case "grow" -> grow(words[1], Integer.parseInt(words[2]));
                     case "delete" -> delete(words[1]);
+                    case "forbid" -> forbid(words[1]);
+                    case "allow" -> allow(words[1]);
                     default -> throw new IllegalArgumentException("what is " + line + "?");
                 }
                 answers.println("end");
@@ -138,6 +152,30 @@ public final class Judge {
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
             admin.deleteTopics(List.of(topic)).all().get();
         }
+    }
+
+    private void forbid(String topic) throws Exception {
+        // A topic with a list of its own is nobody's but for what the list allows.
+        try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
+            admin.createAcls(List.of(
+                            rule(topic, AclOperation.WRITE, AclPermissionType.DENY),
+                            rule(topic, AclOperation.READ, AclPermissionType.ALLOW),
+                            rule(topic, AclOperation.DESCRIBE, AclPermissionType.ALLOW)))
+                    .all()
+                    .get();
+        }
+    }
+
+    private void allow(String topic) throws Exception {
+        ResourcePatternFilter pattern = new ResourcePatternFilter(ResourceType.TOPIC, topic, PatternType.LITERAL);
+        try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
+            admin.deleteAcls(List.of(new AclBindingFilter(pattern, AccessControlEntryFilter.ANY))).all().get();
+        }
+    }
+
+    private static AclBinding rule(String topic, AclOperation operation, AclPermissionType permission) {
+        ResourcePattern pattern = new ResourcePattern(ResourceType.TOPIC, topic, PatternType.LITERAL);
+        return new AclBinding(pattern, new AccessControlEntry("User:*", "*", operation, permission));
     }
 
     private static String hex(byte[] bytes) {

@@ -1,6 +1,5 @@
 //! Runs the simulation: `--seeds 10000`, or one seed with `--seed 1234 --trace`; of Kafka with `--kafka`.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +9,10 @@ use ringwire_tests::sim::{self, Counts, Violation};
 
 const USAGE: &str =
     "usage: sim [--kafka] [--seeds COUNT] [--from SEED] [--threads COUNT] | --seed SEED [--trace]";
-/// How often the progress line is renewed.
-const PROGRESS: Duration = Duration::from_millis(500);
+/// How often it is said how far the run has come: a log of an hour stays readable.
+const PROGRESS: Duration = Duration::from_secs(10);
+/// How often it is looked whether the run is over.
+const LOOK: Duration = Duration::from_millis(50);
 /// Violations that are printed in full; the rest is counted.
 const SHOWN_MAX: usize = 20;
 
@@ -88,7 +89,7 @@ fn one<T: Counts>(seed: u64, trace: bool, run: Run<T>) -> ExitCode {
 }
 
 fn many<T: Counts>(arguments: &Arguments, run: Run<T>) -> ExitCode {
-    let next = AtomicU64::new(arguments.from);
+    let (next, broken) = (AtomicU64::new(arguments.from), AtomicU64::new(0));
     let end = arguments.from + arguments.seeds;
     let found: Mutex<(T, Vec<Violation>)> = Mutex::default();
     let started = Instant::now();
@@ -106,15 +107,19 @@ fn many<T: Counts>(arguments: &Arguments, run: Run<T>) -> ExitCode {
                     let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     match result {
                         Ok(coverage) => found.0.add(&coverage),
-                        Err(violation) => found.1.push(violation),
+                        Err(violation) => {
+                            // At once: the run may be stopped before its end.
+                            eprintln!("{violation}");
+                            broken.fetch_add(1, Ordering::Relaxed);
+                            found.1.push(violation);
+                        }
                     }
                 }
             });
         }
-        scope.spawn(|| progress(&next, arguments, started));
+        scope.spawn(|| progress(&next, &broken, arguments, started));
     });
     let (coverage, mut violations) = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    eprintln!();
     print_coverage(&coverage);
     println!(
         "{} seeds from {} in {:.1} s, {} violations",
@@ -137,16 +142,24 @@ fn many<T: Counts>(arguments: &Arguments, run: Run<T>) -> ExitCode {
     if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn progress(next: &AtomicU64, arguments: &Arguments, started: Instant) {
+/// Says on stderr how far the run has come, a line at a time, until it is over.
+fn progress(next: &AtomicU64, found: &AtomicU64, arguments: &Arguments, started: Instant) {
+    let mut said = Duration::ZERO;
     loop {
-        let done = next.load(Ordering::Relaxed).saturating_sub(arguments.from).min(arguments.seeds);
-        eprint!("\r{done} of {} seeds, {:.0} s ", arguments.seeds, started.elapsed().as_secs_f64());
-        // Progress is a courtesy: a closed stderr is no reason to stop.
-        let _ = std::io::stderr().flush();
-        if done == arguments.seeds {
+        let begun = next.load(Ordering::Relaxed).saturating_sub(arguments.from).min(arguments.seeds);
+        let (elapsed, found) = (started.elapsed(), found.load(Ordering::Relaxed));
+        if elapsed >= said + PROGRESS {
+            said = elapsed;
+            eprintln!(
+                "{begun} of {} seeds, {found} violations, {:.0} s",
+                arguments.seeds,
+                elapsed.as_secs_f64()
+            );
+        }
+        if begun == arguments.seeds {
             break;
         }
-        std::thread::sleep(PROGRESS);
+        std::thread::sleep(LOOK);
     }
 }
 

@@ -34,6 +34,8 @@ mod subscriber;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 pub use coverage::{Counts, Coverage};
 pub use judge::Violation;
@@ -44,19 +46,35 @@ pub use judge::Violation;
 ///
 /// The first invariant that did not hold; a panic is one of them.
 pub fn run(seed: u64, trace: bool) -> Result<Coverage, Violation> {
-    guarded("", seed, || world::World::new(seed, trace).run())
+    guarded("", seed, move || world::World::new(seed, trace).run())
 }
 
-/// Runs a world; a panic is a violation.
-fn guarded<T>(
+/// Real seconds that a run may take; the longest takes two. A core that never comes back from a call cannot be stopped
+/// by counting.
+const PATIENCE_S: u32 = 60;
+
+/// Runs a world; a panic is a violation, and so is a run that does not end.
+fn guarded<T: Send + 'static>(
     world: &'static str,
     seed: u64,
-    run: impl FnOnce() -> Result<T, Violation>,
+    run: impl FnOnce() -> Result<T, Violation> + Send + 'static,
 ) -> Result<T, Violation> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
-        let words = panic.downcast_ref::<String>().cloned();
-        let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        let message = words.unwrap_or_else(|| "a panic without words".to_owned());
-        Err(Violation { world, seed, at_ns: 0, invariant: "nothing panics", message })
-    })
+    let broken = |invariant, message| Err(Violation { world, seed, at_ns: 0, invariant, message });
+    let (tell, told) = mpsc::channel();
+    // What hangs stays behind until the process ends.
+    std::thread::spawn(move || tell.send(catch_unwind(AssertUnwindSafe(run))));
+    for _ in 0..PATIENCE_S {
+        // Second by second: a process that was stopped meanwhile has lost one of them only.
+        match told.recv_timeout(Duration::from_secs(1)) {
+            Ok(Ok(verdict)) => return verdict,
+            Ok(Err(panic)) => {
+                let words = panic.downcast_ref::<String>().cloned();
+                let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                return broken("nothing panics", words.unwrap_or_else(|| "a panic without words".to_owned()));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    broken("a call of the core returns", format!("the run is not over after {PATIENCE_S} s"))
 }

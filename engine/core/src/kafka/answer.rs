@@ -170,7 +170,10 @@ impl KafkaProducer {
         };
         if appended == Appended::Yes {
             let offset = if code == ErrorCode::NONE { told.base_offset } else { OFFSET_UNKNOWN };
-            partition.is_proven = true;
+            // A former leader's answer says nothing of the present one. What failed before this one goes alone: with
+            // others behind it, the broker might forget that it has it.
+            let is_leaders = self.cluster.lane_of(partition.leader) == Some(usize::from(partition.lane));
+            partition.is_proven |= is_leaders && index == 0;
             partition.failures = 0;
             if let Some((batch, _)) = partition.take(index, true) {
                 self.delivered(now_ns, part, batch, offset, told.log_append_time_ms, outlet);
@@ -236,9 +239,7 @@ impl KafkaProducer {
                 let is_split = partition.split(index, compression, &mut self.compressors, pool);
                 match is_split {
                     Ok(true) => partition.not_before_ns = 0,
-                    Ok(false) | Err(_) => {
-                        self.give_up(now_ns, part, index, Reason::BrokerError, code, outlet);
-                    }
+                    Ok(false) | Err(_) => self.refuse(now_ns, part, index, code, outlet),
                 }
             }
             _ if appended == Appended::Maybe && !self.settings.idempotent => {
@@ -249,8 +250,19 @@ impl KafkaProducer {
                 self.weed(now_ns, part, index, code, told, outlet);
             }
             _ if code.info().retriable && (is_ambiguous || attempts <= self.settings.retries) => {}
-            _ => self.give_up(now_ns, part, index, Reason::BrokerError, code, outlet),
+            _ if code.info().retriable => {
+                self.give_up(now_ns, part, index, Reason::BrokerError, code, outlet);
+            }
+            _ => self.refuse(now_ns, part, index, code, outlet),
         }
+    }
+
+    /// Ends a batch that the broker refused for good. That is an answer: what comes behind it has nothing to wait for.
+    fn refuse(&mut self, now_ns: u64, part: Part, index: usize, code: ErrorCode, outlet: &mut impl Outlet) {
+        let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
+        partition.failures = 0;
+        partition.not_before_ns = 0;
+        self.give_up(now_ns, part, index, Reason::BrokerError, code, outlet);
     }
 
     /// The broker expects another sequence than the batch's.
@@ -293,7 +305,7 @@ impl KafkaProducer {
         let rest = batch.frozen.without(is_guilty, compression, &mut self.compressors);
         // No record of ours was named, or all of them were.
         let Ok(Some(rest)) = rest else {
-            self.give_up(now_ns, part, index, Reason::BrokerError, code, outlet);
+            self.refuse(now_ns, part, index, code, outlet);
             return;
         };
         let needs_epoch = partition.unnumber(index);

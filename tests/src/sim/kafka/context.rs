@@ -16,6 +16,9 @@ pub(super) const START_NS: u64 = 1_000_000_000;
 /// The wall clock at monotonic 0.
 pub(super) const WALL_START_NS: i64 = 1_700_000_000_000_000_000;
 
+/// Events of a run: far more than any has that makes progress.
+const EVENTS_MAX: u64 = 1_000_000;
+
 /// Something that happens at a time. Sockets, publishers and faults are named by their index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Event {
@@ -52,6 +55,8 @@ pub(super) struct Context {
     pub(super) turn_delay_max_ns: u64,
     /// Events so far: those of one instant happen in the order in which they were put.
     put: u64,
+    /// Those that have happened.
+    happened: u64,
 }
 
 impl Context {
@@ -74,6 +79,7 @@ impl Context {
             turn_at_ns: None,
             turn_delay_max_ns,
             put: 0,
+            happened: 0,
         }
     }
 
@@ -112,6 +118,9 @@ impl Context {
             return None;
         }
         let Reverse((at_ns, order, event)) = self.queue.pop()?;
+        self.happened += 1;
+        let happened = self.happened;
+        self.judge.require(happened < EVENTS_MAX, "a run comes to an end", || format!("{happened} events"));
         self.now_ns = at_ns;
         self.judge.at_ns = at_ns;
         self.judge.digest(at_ns ^ (order << 40));

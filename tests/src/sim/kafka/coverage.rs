@@ -108,6 +108,8 @@ counts! {
     advertisements,
     /// Connections cut.
     cuts,
+    /// ... behind an answer, and before the next one.
+    curt_ends,
     /// Runs ended by `expire` in the middle.
     expires,
     /// Messages that this found without an outcome.

@@ -36,9 +36,9 @@ pub(super) enum Kind {
         partition: i32,
         broker: i32,
     },
-    /// A broker stops hearing of moves, and one of its partitions moves.
+    /// A broker, or every one, stops hearing of moves, and a partition moves.
     Stale {
-        broker: i32,
+        broker: Option<i32>,
         topic: usize,
         partition: i32,
         to: i32,
@@ -76,6 +76,31 @@ pub(super) enum Kind {
         broker: i32,
         percent: u64,
     },
+    /// Much is sent to a partition at once, and the first batch fails. After that the leader's connections end, behind
+    /// an answer and before the next one.
+    Curt {
+        topic: usize,
+        partition: i32,
+        percent: u64,
+        failure: Option<Failure>,
+    },
+    /// The same, but that the leader's answers are long in coming, one after the other.
+    Stutter {
+        topic: usize,
+        partition: i32,
+        gap_ns: u64,
+        failure: Option<Failure>,
+    },
+}
+
+/// An answer that is no success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) error: ErrorCode,
+    /// The batch is in the log all the same.
+    pub(super) appended: bool,
+    /// How the next batch fails, which may be the same one again.
+    pub(super) then: Option<ErrorCode>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -93,9 +118,14 @@ const PRODUCER_CODES: [ErrorCode; 3] = [
 ];
 /// Codes that brokers answer to Produce most often.
 const USUAL_CODES: [i16; 11] = [-1, 3, 6, 7, 10, 19, 20, 46, 56, 87, 100];
+/// How a batch fails of which others are behind it: for good, or for now. If the answers to those are lost, nobody knows
+/// of them.
+const REFUSALS: [(i16, bool); 4] = [(10, false), (29, false), (87, false), (19, false)];
+/// In the log all the same: then those behind it succeed, one after the other.
+const DOUBTS: [(i16, bool); 3] = [(7, true), (20, true), (19, false)];
 
 /// What [`choose_kind`] chooses from, and where the losses of state and the injected errors are in it.
-const KINDS: u64 = 22;
+const KINDS: u64 = 27;
 const LOSSES: u64 = 17;
 const INJECTIONS: u64 = 13;
 
@@ -122,7 +152,14 @@ pub(super) fn choose(
             continue;
         };
         let at_ns = random.between(start_ns, quiet_ns - 1);
-        faults.push(Fault { kind, at_ns, lasts_ns: random.magnitude(tempo_ns / 4, tempo_ns * 12) });
+        let lasts_ns = random.magnitude(tempo_ns / 4, tempo_ns * 12);
+        faults.push(Fault { kind, at_ns, lasts_ns });
+        if matches!(kind, Kind::Stale { .. }) {
+            // Who has lost a connection asks for leaders; after that there is something for them.
+            let broker = Some(random.between(1, brokers as u64) as i32);
+            let cut = |at_ns| Fault { kind: Kind::Cut { broker }, at_ns, lasts_ns: tempo_ns };
+            faults.extend([cut(at_ns + lasts_ns / 2), cut(at_ns + lasts_ns * 3 / 4)]);
+        }
     }
     faults
 }
@@ -148,7 +185,7 @@ fn choose_kind(
         7 => Kind::StopAll,
         8 => Kind::Reach { broker, reach: random.pick(&[Reach::Refuses, Reach::Hangs, Reach::Mute]) },
         9 | 10 => Kind::Move { topic, partition, broker },
-        11 | 12 => Kind::Stale { broker, topic, partition, to: other },
+        11 | 12 => Kind::Stale { broker: random.percent(50).then_some(broker), topic, partition, to: other },
         INJECTIONS..=15 => choose_injection(random, loses_state)?,
         16 => Kind::Throttle { ms: random.between(1, tempo_ns / 500_000) as i32 },
         LOSSES if loses_state && random.percent(50) => Kind::Forget { topic, partition },
@@ -156,8 +193,26 @@ fn choose_kind(
         LOSSES | 18 => Kind::AddPartitions { topic },
         19 => Kind::Ban { topic },
         20 => Kind::Advertise { broker },
+        21..=23 => Kind::Curt {
+            topic,
+            partition,
+            percent: random.pick(&[30, 100]),
+            failure: choose_failure(random, &REFUSALS),
+        },
+        24 | 25 => Kind::Stutter {
+            topic,
+            partition,
+            gap_ns: random.magnitude(tempo_ns / 50, tempo_ns),
+            failure: choose_failure(random, &DOUBTS),
+        },
         _ => Kind::Nonsense { broker, percent: random.pick(&[2, 10, 50]) },
     })
+}
+
+fn choose_failure(random: &mut Random, choices: &[(i16, bool)]) -> Option<Failure> {
+    let (code, appended) = random.pick(choices);
+    let then = random.percent(40).then(|| ErrorCode(random.pick(&REFUSALS).0));
+    random.percent(90).then_some(Failure { error: ErrorCode(code), appended, then })
 }
 
 fn choose_injection(random: &mut Random, loses_state: bool) -> Option<Kind> {

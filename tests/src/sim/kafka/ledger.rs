@@ -36,7 +36,7 @@ pub(super) struct Message {
     pub(super) places: Vec<Place>,
     pub(super) outcome: Option<Outcome>,
     pub(super) shaken: bool,
-    /// A request that holds it has left the client whole. Only kept without idempotence.
+    /// A request that holds it has left the client whole. Not kept where nobody answers requests.
     pub(super) has_left: bool,
 }
 

@@ -1,11 +1,12 @@
 //! Faults as they begin and end.
 
+use ringwire_codec::kafka::Api;
 use ringwire_core::Acks;
 use ringwire_loopback::kafka::{Injection, TopicOptions};
 
-use super::faults::Kind;
+use super::faults::{Failure, Kind};
 use super::ledger;
-use super::network::Reach;
+use super::network::{Host, Reach};
 use super::scenario::{NOWHERE, PARTITIONS_MAX, PORT, TopicPlan, host};
 use super::world::World;
 
@@ -31,9 +32,15 @@ impl World {
     }
 
     fn begin(&mut self, kind: Kind) {
-        if matches!(kind, Kind::Cut { .. } | Kind::Pause { .. } | Kind::Hold { .. } | Kind::Forget { .. }) {
+        match kind {
             // Something is to be under way then.
-            self.publish_burst();
+            Kind::Cut { .. } | Kind::Pause { .. } | Kind::Hold { .. } | Kind::Forget { .. } => {
+                self.publish_burst(None);
+            }
+            Kind::Curt { topic, partition, .. } | Kind::Stutter { topic, partition, .. } => {
+                self.publish_burst(Some((topic, partition)));
+            }
+            _ => {}
         }
         let (ctx, network) = (&mut self.shard.port.ctx, &mut self.shard.network);
         let scenario = &self.shard.port.scenario;
@@ -64,7 +71,9 @@ impl World {
             }
             Kind::Stale { broker, topic, partition, to } => {
                 ctx.coverage.stales += 1;
-                network.cluster.freeze_metadata(broker);
+                for broker in broker.map_or(1..=scenario.brokers, |broker| broker..=broker) {
+                    network.cluster.freeze_metadata(broker);
+                }
                 network.cluster.move_leader(name(topic), partition, to);
             }
             Kind::Inject { api, error, count, appended } => {
@@ -99,7 +108,37 @@ impl World {
             Kind::Nonsense { broker, percent } => {
                 network.hosts.entry(broker).or_default().nonsense = percent;
             }
+            Kind::Curt { topic, partition, percent, failure } => {
+                self.fail_next(topic, partition, failure);
+                if let Some(host) = self.host_of_leader(topic, partition) {
+                    host.curt = percent;
+                }
+            }
+            Kind::Stutter { topic, partition, gap_ns, failure } => {
+                self.fail_next(topic, partition, failure);
+                if let Some(host) = self.host_of_leader(topic, partition) {
+                    host.gap_ns = gap_ns;
+                }
+            }
         }
+    }
+
+    /// The next batch for a partition fails, and perhaps the one after it.
+    fn fail_next(&mut self, topic: usize, partition: i32, failure: Option<Failure>) {
+        let Some(Failure { error, appended, then }) = failure else { return };
+        let name = &self.shard.port.scenario.topics[topic].name;
+        for (error, appended) in [(error, appended)].into_iter().chain(then.map(|error| (error, false))) {
+            self.shard.port.ctx.ledger.injected.insert(error.0);
+            let (topic, partition) = (Some(name.clone()), Some(partition));
+            let once = Injection::new(Api::Produce, error, 1);
+            self.shard.network.cluster.inject(Injection { appended, topic, partition, ..once });
+        }
+    }
+
+    fn host_of_leader(&mut self, topic: usize, partition: i32) -> Option<&mut Host> {
+        let name = &self.shard.port.scenario.topics[topic].name;
+        let (leader, _) = self.shard.network.cluster.leader(name, partition)?;
+        self.shard.network.hosts.get_mut(&leader)
     }
 
     fn add_partition(&mut self, topic: usize) {
@@ -143,7 +182,11 @@ impl World {
                     network.hosts.entry(broker).or_default().reach = Reach::Up;
                 }
             }
-            Kind::Stale { broker, .. } => network.cluster.thaw_metadata(broker),
+            Kind::Stale { broker, .. } => {
+                for broker in broker.map_or(1..=scenario.brokers, |broker| broker..=broker) {
+                    network.cluster.thaw_metadata(broker);
+                }
+            }
             Kind::Throttle { .. } => network.cluster.set_throttle_ms(0),
             Kind::Delete { topic, partitions } => {
                 let has_ids = scenario.options.topic_ids;
@@ -157,6 +200,8 @@ impl World {
             }
             Kind::Advertise { broker } => network.cluster.advertise(broker, &host(broker), PORT),
             Kind::Nonsense { broker, .. } => network.hosts.entry(broker).or_default().nonsense = 0,
+            Kind::Curt { .. } => network.hosts.values_mut().for_each(|host| host.curt = 0),
+            Kind::Stutter { .. } => network.hosts.values_mut().for_each(|host| host.gap_ns = 0),
             Kind::Forget { topic, partition } => self.forget(topic, partition),
             Kind::Cut { .. } | Kind::Move { .. } | Kind::Inject { .. } | Kind::AddPartitions { .. } => {}
         }
@@ -184,7 +229,7 @@ impl World {
         network.cluster.set_throttle_ms(0);
         for broker in 1..=scenario.brokers {
             let host_of = network.hosts.entry(broker).or_default();
-            (host_of.reach, host_of.nonsense) = (Reach::Up, 0);
+            *host_of = Host { paused: host_of.paused, ..Host::default() };
             network.cluster.start_broker(broker);
             network.cluster.release_answers(broker);
             network.cluster.thaw_metadata(broker);

@@ -34,7 +34,7 @@ use super::judge::Violation;
 ///
 /// The first invariant that did not hold; a panic is one of them.
 pub fn run(seed: u64, trace: bool) -> Result<Coverage, Violation> {
-    super::guarded(WORLD, seed, || world::World::new(seed, trace).run())
+    super::guarded(WORLD, seed, move || world::World::new(seed, trace).run())
 }
 
 /// The argument that selects this world.

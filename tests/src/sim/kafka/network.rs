@@ -50,6 +50,8 @@ struct Socket {
     up: Pipe,
     down: Pipe,
     mute: bool,
+    /// The connection ends behind the answer that is in the air: the broker speaks to nobody.
+    is_cut: bool,
     /// `send` took less than was offered: the shard waits until there is room.
     blocked: bool,
 }
@@ -62,6 +64,10 @@ pub(super) struct Host {
     pub(super) paused: bool,
     /// Of a hundred answers, so many are replaced by nonsense.
     pub(super) nonsense: u64,
+    /// Of a hundred answers, so many are the last ones of their connection, whatever was asked behind them.
+    pub(super) curt: u64,
+    /// So much time is between two answers on a connection, at least.
+    pub(super) gap_ns: u64,
 }
 
 pub(super) struct Network {
@@ -116,6 +122,7 @@ impl Network {
             up: Pipe::default(),
             down: Pipe::default(),
             mute: false,
+            is_cut: false,
             blocked: false,
         });
         if self.current.len() <= connection.index() {
@@ -268,16 +275,24 @@ impl Network {
 
     fn flush(&mut self, ctx: &mut Context, index: usize, remote: RemoteId) {
         let host = self.sockets[index].broker.and_then(|id| self.hosts.get(&id));
-        let (paused, nonsense) = host.map_or((false, 0), |host| (host.paused, host.nonsense));
+        let (paused, nonsense, curt) =
+            host.map_or((false, 0, 0), |host| (host.paused, host.nonsense, host.curt));
         if !paused {
             let mut bytes = self.cluster.output(remote).to_vec();
             self.cluster.sent(remote, bytes.len());
-            if !bytes.is_empty() {
+            if !bytes.is_empty() && !self.sockets[index].is_cut {
+                let is_last = ctx.random.percent(curt);
+                if is_last {
+                    bytes.truncate(first_answer_len(&bytes));
+                }
                 if ctx.random.percent(nonsense) {
                     ctx.coverage.nonsense += 1;
                     garble(ctx, &mut bytes);
                 }
                 self.put(ctx, index, false, &bytes);
+                if is_last {
+                    self.cut_behind(ctx, index);
+                }
             }
         }
         if self.cluster.wants_close(remote) {
@@ -330,6 +345,15 @@ impl Network {
         self.leave(ctx, index);
     }
 
+    /// A path is cut behind the answer that is in the air: the client reads that, and no other.
+    fn cut_behind(&mut self, ctx: &mut Context, index: usize) {
+        ctx.coverage.curt_ends += 1;
+        self.sockets[index].is_cut = true;
+        let at_ns = self.sockets[index].down.last_ns + 1;
+        ctx.at(at_ns, Event::Broken(index));
+        self.leave(ctx, index);
+    }
+
     /// Decides what becomes of the bytes that the client sent and will not see answered.
     fn leave(&mut self, ctx: &mut Context, index: usize) {
         let late_ns = ctx.random.magnitude(MILLISECOND_NS, self.late_max_ns);
@@ -379,8 +403,10 @@ impl Network {
             let (head, tail) = rest.split_at(n);
             let delay = self.delay_ns(ctx);
             let socket = &mut self.sockets[index];
+            let host = socket.broker.and_then(|id| self.hosts.get(&id));
+            let gap_ns = host.map_or(0, |host| if is_up { 0 } else { host.gap_ns });
             let pipe = if is_up { &mut socket.up } else { &mut socket.down };
-            let at_ns = (ctx.now_ns + delay).max(pipe.last_ns);
+            let at_ns = (ctx.now_ns + delay).max(pipe.last_ns + gap_ns);
             pipe.last_ns = at_ns;
             pipe.in_air += n;
             pipe.chunks.push_back((at_ns, head.to_vec()));
@@ -403,6 +429,12 @@ fn arrive(pipe: &mut Pipe, now_ns: u64) -> bool {
         }
     }
     any
+}
+
+/// How long the first of some whole answers is.
+fn first_answer_len(bytes: &[u8]) -> usize {
+    let len = bytes.first_chunk::<4>().map_or(0, |len| u32::from_be_bytes(*len) as usize);
+    (4 + len).min(bytes.len())
 }
 
 /// Makes something of an answer that no broker says. What it becomes cannot be taken for another true answer.

@@ -182,10 +182,14 @@ fn choose_settings(random: &mut Random, tempo_ns: u64, brokers: i32) -> KafkaSet
             Compression::Gzip(1),
             Compression::Zstd(1),
         ]),
-        batch_size: random.magnitude(100, 64 << 10) as usize,
+        // Small ones make it so that several are under way.
+        batch_size: match random.percent(50) {
+            true => random.magnitude(100, 1_000) as usize,
+            false => random.magnitude(100, 64 << 10) as usize,
+        },
         linger_ns: random.pick(&[0, 0, tempo_ns / 10, tempo_ns]),
         max_request_size: random.magnitude(1_000, 1 << 20) as usize,
-        max_in_flight: random.between(1, 5) as usize,
+        max_in_flight: random.pick(&[1, 2, 3, 4, 5, 5, 5]),
         delivery_timeout_ns: if random.percent(45) { tempo_ns * random.between(2, 16) } else { LONG_NS },
         request_timeout_ns: tempo_ns * random.between(2, 6),
         retries: if random.percent(15) { random.below(4) as u32 } else { u32::MAX },
@@ -202,7 +206,8 @@ fn choose_settings(random: &mut Random, tempo_ns: u64, brokers: i32) -> KafkaSet
             4 => Partitioner::Single(0),
             _ => Partitioner::Murmur2,
         },
-        metadata_max_age_ns: tempo_ns * random.magnitude(1, 100),
+        // A long one, as it is by default: then nobody but an error makes it look for leaders.
+        metadata_max_age_ns: if random.percent(30) { LONG_NS } else { tempo_ns * random.magnitude(1, 100) },
         topic_propagation_ns: if random.percent(20) { tempo_ns * 5 } else { LONG_NS },
         auto_create_topics: random.percent(70),
         connect_timeout_ns: tempo_ns * random.between(2, 4),

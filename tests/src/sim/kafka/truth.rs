@@ -153,7 +153,7 @@ fn unknown(
     let has_reason = match report.reason {
         Reason::Shutdown => ctx.expired,
         Reason::NotAcknowledged => acks == Acks::None,
-        Reason::ConnectionLost => acks == Acks::None || !idempotent && message.has_left,
+        Reason::ConnectionLost => !idempotent,
         Reason::NoPartition => ctx.ledger.topics[message.topic].was_deleted,
         // What the broker remembers of the producer goes with its topic.
         Reason::BrokerError => !idempotent || is_final || is_gone(code) && ctx.ledger.misses(code),
@@ -161,7 +161,9 @@ fn unknown(
         _ => false,
     };
     ctx.ledger.unsettled |= idempotent;
-    ctx.judge.require(has_reason, "what is unknown has its reason", told);
+    ctx.judge.require(has_reason, "what is unknown has its reason", &told);
+    let can_be_there = acks == Acks::None || message.has_left;
+    ctx.judge.require(can_be_there, "what has not left the client is not unknown", told);
 }
 
 /// At the end, when nothing is under way any more: the logs hold what was told.
@@ -222,5 +224,8 @@ pub(super) fn can_be_delivered(port: &Port, message: &Message) -> bool {
     let acknowledges = settings.acks != Acks::None;
     // One invalid record takes its batch along where answers do not name it, and there may be company.
     let is_valid = !book.is_compacted || message.key.is_some() && port.scenario.names_records();
-    acknowledges && is_valid && !is_too_large(&port.ctx, &port.scenario, message)
+    // With old metadata the first message may go to a leader of old, or into a partition that is no more.
+    let is_lasting = settings.retries == u32::MAX && !book.was_deleted;
+    let is_informed = settings.metadata_max_age_ns < LONG_NS || is_lasting;
+    acknowledges && is_valid && is_informed && !is_too_large(&port.ctx, &port.scenario, message)
 }

@@ -17,6 +17,8 @@ use crate::sim::ledger::sender;
 type Part = (usize, i32);
 /// Producer id and epoch.
 type Identity = (i64, i16);
+/// A batch, by its base sequence.
+type Number = (Part, Identity, i32);
 
 /// Bytes of a request that are not batches, at the most.
 const HEAD_MAX: usize = 2 << 10;
@@ -40,7 +42,7 @@ struct Asked {
     start: u64,
     end: u64,
     sent: Vec<Sent>,
-    /// The messages in it, by publisher and sequence. Only without idempotence.
+    /// The messages in it, by publisher and sequence.
     messages: Vec<(usize, u64)>,
 }
 
@@ -68,11 +70,13 @@ struct Leader {
     nodes: Vec<i32>,
 }
 
-/// A batch that may be in a log.
+/// A batch that was sent, and is not decided.
 #[derive(Debug)]
 struct Frozen {
     checksum: [u8; 4],
     len: usize,
+    messages: Vec<(usize, u64)>,
+    /// It may be in a log.
     is_ambiguous: bool,
 }
 
@@ -84,9 +88,15 @@ pub(super) struct Wire {
     ids: BTreeMap<[u8; 16], usize>,
     leaders: BTreeMap<Part, Leader>,
     flying: BTreeMap<Part, Vec<(usize, Sent)>>,
+    /// Partitions that had an answer in this turn: what goes out now may have been made before that was read.
+    landed: Vec<Part>,
     /// The last success of a partition: the broker, and under which identity.
     proven: BTreeMap<Part, (Option<i32>, Identity)>,
-    frozen: BTreeMap<(Part, Identity, i32), Frozen>,
+    frozen: BTreeMap<Number, Frozen>,
+    /// By message: the batch that it was sent in last. Only with idempotence.
+    numbers: BTreeMap<(usize, u64), Number>,
+    inflater: Inflater,
+    scratch: Vec<u8>,
     /// What connections told that have ended in this turn.
     last_words: Vec<(Part, Leader)>,
     epoch_max: i16,
@@ -181,28 +191,20 @@ fn asked(ctx: &mut Context, wire: &mut Wire, line: usize, payload: &[u8]) {
         let Ok(request) = received.decode::<ProduceRequest<'_>>() else {
             return ctx.judge.broken("a request can be read", format!("{payload:?}"));
         };
-        asked.sent = sends(ctx, wire, line, &request);
+        (asked.sent, asked.messages) = sends(ctx, wire, line, &request);
         limits(ctx, wire, line, payload.len(), asked.sent.len());
         if request.acks == 0 {
             // Nobody answers.
             return;
         }
-        if asked.sent.iter().any(|sent| sent.identity.0 < 0) {
-            asked.messages = messages(&request);
-        }
     }
     wire.lines[line].asked.push_back(asked);
 }
 
-/// Who published what is in a request.
-fn messages(request: &ProduceRequest<'_>) -> Vec<(usize, u64)> {
-    let (mut inflater, mut scratch, mut all) = (Inflater::default(), Vec::new(), Vec::new());
-    for data in request.topic_data.into_iter().flat_map(|topic| topic.partition_data) {
-        let Ok((batch, _)) = RecordBatch::read(data.records.unwrap_or_default()) else { continue };
-        let Ok(records) = batch.records(&mut inflater, &mut scratch) else { continue };
-        all.extend(records.flatten().filter_map(|read| sender(read.record.value?)));
-    }
-    all
+/// Who published what is in a batch.
+fn messages(wire: &mut Wire, batch: &RecordBatch<'_>) -> Vec<(usize, u64)> {
+    let Ok(records) = batch.records(&mut wire.inflater, &mut wire.scratch) else { return Vec::new() };
+    records.flatten().filter_map(|read| sender(read.record.value?)).collect()
 }
 
 /// What a Produce request keeps to.
@@ -225,9 +227,14 @@ fn limits(ctx: &mut Context, wire: &Wire, line: usize, len: usize, parts: usize)
     });
 }
 
-/// Looks at each batch of a request.
-fn sends(ctx: &mut Context, wire: &mut Wire, line: usize, request: &ProduceRequest<'_>) -> Vec<Sent> {
-    let mut all = Vec::new();
+/// Looks at each batch of a request. Answers them, and their messages.
+fn sends(
+    ctx: &mut Context,
+    wire: &mut Wire,
+    line: usize,
+    request: &ProduceRequest<'_>,
+) -> (Vec<Sent>, Vec<(usize, u64)>) {
+    let (mut all, mut all_messages) = (Vec::new(), Vec::new());
     for topic in &request.topic_data {
         let Some(index) = wire.topic(topic.name, topic.topic_id) else {
             ctx.judge.broken("a request names a topic", format!("{:?}", topic.name));
@@ -242,7 +249,7 @@ fn sends(ctx: &mut Context, wire: &mut Wire, line: usize, request: &ProduceReque
             };
             let part = (index, data.index);
             let identity = (batch.producer_id, batch.producer_epoch);
-            let is_alone = wire.flying.get(&part).is_none_or(Vec::is_empty);
+            let is_alone = wire.flying.get(&part).is_none_or(Vec::is_empty) && !wire.landed.contains(&part);
             let sent = Sent { part, identity, sequence: batch.base_sequence, is_alone };
             ctx.judge.note(|| {
                 let (broker, count) = (wire.lines[line].broker, batch.count);
@@ -255,13 +262,16 @@ fn sends(ctx: &mut Context, wire: &mut Wire, line: usize, request: &ProduceReque
                 goes_in_turn(ctx, wire, line, &sent);
                 wire.flying.entry(part).or_default().push((line, sent));
             }
+            let inside = messages(wire, &batch);
+            all_messages.extend_from_slice(&inside);
             if identity.0 >= 0 {
-                is_what_it_was(ctx, wire, &sent, bytes);
+                keeps_its_number(ctx, wire, &sent, &inside);
+                is_what_it_was(ctx, wire, &sent, bytes, inside);
             }
             all.push(sent);
         }
     }
-    all
+    (all, all_messages)
 }
 
 fn goes_to_its_leader(ctx: &mut Context, wire: &Wire, line: usize, sent: &Sent) {
@@ -299,20 +309,46 @@ fn goes_in_turn(ctx: &mut Context, wire: &Wire, line: usize, sent: &Sent) {
 }
 
 /// A batch that may be in a log is sent again as it was.
-fn is_what_it_was(ctx: &mut Context, wire: &mut Wire, sent: &Sent, bytes: &[u8]) {
+fn is_what_it_was(
+    ctx: &mut Context,
+    wire: &mut Wire,
+    sent: &Sent,
+    bytes: &[u8],
+    messages: Vec<(usize, u64)>,
+) {
     /// Where a batch has its checksum.
     const CRC_AT: usize = 17;
     let mut checksum = [0; 4];
     checksum.copy_from_slice(&bytes[CRC_AT..CRC_AT + 4]);
     let key = (sent.part, sent.identity, sent.sequence);
-    let new = Frozen { checksum, len: bytes.len(), is_ambiguous: false };
+    let new = Frozen { checksum, len: bytes.len(), messages, is_ambiguous: false };
     let Some(before) = wire.frozen.get(&key) else {
         wire.frozen.insert(key, new);
         return;
     };
     ctx.coverage.resends += 1;
+    let flying = wire.flying.get(&sent.part).map_or(&[][..], Vec::as_slice);
+    // The last one is the batch itself.
+    let others = &flying[..flying.len().saturating_sub(1)];
+    let is_first = others.iter().all(|(_, other)| other.sequence.wrapping_sub(sent.sequence) < 0);
+    let words = || format!("{sent:?}, and {others:?}");
+    ctx.judge.require(is_first, "what failed goes again when all behind it is answered", words);
     let is_same = (before.checksum, before.len) == (new.checksum, new.len);
     ctx.judge.require(is_same, "what may be in the log is sent again as it was", || format!("{sent:?}"));
+}
+
+/// As long as an attempt may be in the log, its messages go under no other number of the same epoch: the log could take
+/// both.
+fn keeps_its_number(ctx: &mut Context, wire: &mut Wire, sent: &Sent, inside: &[(usize, u64)]) {
+    let number = (sent.part, sent.identity, sent.sequence);
+    for message in inside {
+        let Some(before) = wire.numbers.insert(*message, number) else { continue };
+        let before_it = wire.frozen.get(&before);
+        let is_open = before_it.is_some_and(|it| it.is_ambiguous && it.messages.contains(message));
+        let is_kept = before == number || before.1 != number.1 || !is_open;
+        let words = || format!("{message:?} was sent as {before:?}, now {number:?}");
+        ctx.judge.require(is_kept, "what may be in the log keeps its number", words);
+    }
 }
 
 fn land(wire: &mut Wire, line: usize, sent: &Sent) {
@@ -411,6 +447,7 @@ fn produced(
     let asked = wire.lines[line].asked.front()?;
     let sent = *asked.sent.iter().find(|sent| sent.part == part)?;
     land(wire, line, &sent);
+    wire.landed.push(part);
     let broker = wire.lines[line].broker;
     let key = (part, sent.identity, sent.sequence);
     let code = told.error_code;
@@ -460,6 +497,7 @@ fn coverage_of_records(ctx: &mut Context, told: &PartitionProduceResponse<'_>) {
 pub(super) fn turn_over(ctx: &mut Context) {
     let wire = &mut ctx.wire;
     let mut fresh = std::mem::take(&mut wire.last_words);
+    wire.landed.clear();
     for line in &mut wire.lines {
         fresh.append(&mut line.fresh);
         line.muted_until_ns = line.muted_until_ns.max(std::mem::take(&mut line.fresh_mute_ns));

@@ -14,7 +14,7 @@ use super::ledger::{self, Ledger, Message, TopicBook};
 use super::mishaps::create;
 use super::network::Network;
 use super::port::Port;
-use super::scenario::{PARTITIONS_MAX, PORT, Scenario, host};
+use super::scenario::{ChannelPlan, PARTITIONS_MAX, PORT, Scenario, host};
 use super::shard::Shard;
 use super::truth;
 use super::wire::Wire;
@@ -164,30 +164,35 @@ impl World {
         ctx.after(pause_ns, Event::Publish(publisher));
         for _ in 0..count {
             let channel = self.shard.port.ctx.random.index(self.legs.len());
-            self.publish(publisher, channel);
+            self.publish(publisher, channel, None);
         }
     }
 
-    /// Every publisher has something to say.
-    pub(super) fn publish_burst(&mut self) {
-        for publisher in 0..self.shard.port.scenario.publishers.len() {
+    /// Every publisher has something to say, to a partition of a topic or to all.
+    pub(super) fn publish_burst(&mut self, part: Option<(usize, i32)>) {
+        let of_topic = |channel: &ChannelPlan| part.is_none_or(|(topic, _)| channel.topic == topic);
+        let channels = &self.shard.port.scenario.channels;
+        let channels: Vec<usize> = (0..channels.len()).filter(|it| of_topic(&channels[*it])).collect();
+        let publishers = if channels.is_empty() { 0 } else { self.shard.port.scenario.publishers.len() };
+        for publisher in 0..publishers {
             for _ in 0..self.ctx().random.between(1, 20) {
-                let channel = self.shard.port.ctx.random.index(self.legs.len());
-                self.publish(publisher, channel);
+                let channel = self.ctx().random.pick(&channels);
+                self.publish(publisher, channel, part.map(|it| it.1));
             }
         }
     }
 
     /// Publishes one message, unless there is no credit for it. Answers its sequence.
-    fn publish(&mut self, publisher: usize, channel: usize) -> Option<u64> {
+    fn publish(&mut self, publisher: usize, channel: usize, partition: Option<i32>) -> Option<u64> {
         let Port { ctx, scenario, .. } = &mut self.shard.port;
         let (plan, of_channel) = (&scenario.publishers[publisher], &scenario.channels[channel]);
         let payload_len = ctx.random.between(PAYLOAD_HEAD as u64, plan.payload_max) as usize;
         let key = ctx.random.percent(of_channel.keyed).then(|| ctx.random.below(KEYS));
-        let partition = match ctx.random.percent(of_channel.explicit) && !self.is_quiet {
+        let chosen = match ctx.random.percent(of_channel.explicit) && !self.is_quiet {
             true => ctx.random.below(PARTITIONS_MAX) as i32,
             false => frame::ANY_PARTITION,
         };
+        let partition = partition.unwrap_or(chosen);
         let cost = self.legs[channel].cost(payload_len + key.map_or(0, |_| size_of::<u64>()));
         let (messages, bytes) = ctx.ledger.accepted[publisher];
         if messages >= plan.credit.0 || bytes + u64::from(cost) > plan.credit.1 {
@@ -258,7 +263,7 @@ impl World {
     fn say_last_words(&mut self, from_ns: u64) -> u64 {
         let mut words = Vec::new();
         for channel in 0..self.legs.len() {
-            words.extend(self.publish(0, channel).map(|sequence| (channel, sequence)));
+            words.extend(self.publish(0, channel, None).map(|sequence| (channel, sequence)));
         }
         let at_ns = self.settle(from_ns + self.detection_ns());
         for (channel, sequence) in words {
@@ -277,7 +282,7 @@ impl World {
 }
 
 fn legs(scenario: &Scenario) -> Vec<Leg> {
-    let leg = |(index, channel): (usize, &super::scenario::ChannelPlan)| {
+    let leg = |(index, channel): (usize, &ChannelPlan)| {
         let topic = &scenario.topics[channel.topic].name;
         Leg::kafka_topic(EndpointId(0), channel_name(index).as_bytes(), topic, channel.when_down)
     };

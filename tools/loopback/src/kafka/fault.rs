@@ -7,8 +7,8 @@ use ringwire_codec::kafka::{Api, ErrorCode};
 use super::topic::Leadership;
 use super::{Cluster, ConnectionId};
 
-/// Who led which partitions when a broker stopped hearing of it.
-pub(super) type StaleView = BTreeMap<String, Vec<Leadership>>;
+/// Who led which partitions when a broker stopped hearing of it, by topic.
+pub(super) type StaleView = BTreeMap<[u8; 16], Vec<Leadership>>;
 
 /// An error that is answered though nothing is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Cluster {
     /// From now on a broker's metadata answers show the leaders of this moment, whoever leads later.
     pub fn freeze_metadata(&mut self, broker: i32) {
         let leaders = |topic: &super::Topic| topic.partitions.iter().map(|found| found.leadership).collect();
-        let view = self.topics.iter().map(|(name, topic)| (name.to_owned(), leaders(topic))).collect();
+        let view = self.topics.iter().map(|(_, topic)| (topic.id, leaders(topic))).collect();
         if let Some(node) = self.node_mut(broker) {
             node.stale = Some(view);
         }

@@ -131,7 +131,8 @@ impl Cluster {
         replicas: &'r Replicas,
     ) -> Vec<MetadataPartition<'r>> {
         let stale = self.node(call.broker).and_then(|node| node.stale.as_ref());
-        let stale = answer.name.and_then(|name| stale?.get(name));
+        // Of a topic that was made anew it knew nothing.
+        let stale = answer.topic.and_then(|topic| stale?.get(&topic.id));
         let partitions = answer.topic.map_or(&[][..], |topic| &topic.partitions);
         let describe = |(index, partition): (usize, &super::Partition)| {
             let known = stale.and_then(|known| known.get(index)).copied().unwrap_or(partition.leadership);
