@@ -17,6 +17,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ringwire_codec::kafka::{MetadataRequest, MetadataResponse};
+use ringwire_tests::folders;
 use ringwire_tests::patience::until;
 use ringwire_tests::ports::free_port;
 use ringwire_tests::signals;
@@ -123,8 +124,7 @@ impl Kafka {
 
     fn prepare(line: Line, options: &KafkaOptions<'_>) -> Self {
         let ports: Vec<(u16, u16)> = (0..options.brokers).map(|_| (free_port(), free_port())).collect();
-        let name = format!("ringwire-kafka-{}-{}", std::process::id(), ports[0].0);
-        let folder = std::env::temp_dir().join(name);
+        let folder = folders::for_server("kafka", ports[0].0);
         let mut nodes = Vec::new();
         for (id, (port, controller_port)) in (1..).zip(ports) {
             let folder = folder.join(id.to_string());

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use ringwire::monotonic_ns;
 use ringwire_tests::patience::until;
 pub(crate) use ringwire_tests::ports::free_port;
-use ringwire_tests::{ports::APART, signals};
+use ringwire_tests::{folders, ports::APART, signals};
 
 use crate::client::Client;
 
@@ -43,8 +43,7 @@ impl Server {
         let mut log = String::new();
         for _ in 0..START_ATTEMPTS {
             let port = free_port();
-            let folder = std::env::temp_dir().join(format!("ringwire-real-{}-{port}", std::process::id()));
-            fs::create_dir_all(&folder).expect("a temporary folder can be made");
+            let folder = folders::for_server("redis", port);
             let mut server = Self { process: None, port, folder, options: options.clone() };
             match server.launch(&EVERYWHERE, READY) {
                 Ok(()) => return server,

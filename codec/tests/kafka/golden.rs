@@ -227,3 +227,62 @@ fn list_offsets() {
     ]);
     check_response::<ListOffsetsRequest<'_>>(1, &payload, &response);
 }
+
+#[test]
+fn fetch() {
+    let partition = FetchPartition { partition: 2, fetch_offset: 17, ..FetchPartition::default() };
+    let partition = [FetchPartition { partition_max_bytes: 256, ..partition }];
+    let topics = [FetchTopic { topic: "t", partitions: List::new(&partition), ..FetchTopic::default() }];
+    let request = FetchRequest { max_wait_ms: 500, min_bytes: 1, max_bytes: 1024, ..FetchRequest::default() };
+    let header_v4 = &[0, 1, 0, 4, 1, 2, 3, 4, 0, 2, b'm', b'e'];
+    let minus_one = &[0xff, 0xff, 0xff, 0xff];
+    let limits = &[0, 0, 0x01, 0xf4, 0, 0, 0, 1, 0, 0, 4, 0, 0]; // time, bytes at least and at most, isolation
+    let topic_v4 = &[0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1, 0, 0, 0, 2];
+    let place_v4 = &[0, 0, 0, 0, 0, 0, 0, 17, 0, 0, 1, 0];
+    let named = FetchRequest { topics: List::new(&topics), ..request };
+    check_request(4, &named, &[header_v4, minus_one, limits, topic_v4, place_v4]);
+
+    let topics = [FetchTopic { topic: "", topic_id: [7; 16], ..topics[0] }];
+    let numbered = FetchRequest { topics: List::new(&topics), ..request };
+    let header_v17 = &[0, 1, 0, 17, 1, 2, 3, 4, 0, 2, b'm', b'e', 0];
+    let session = &[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]; // none
+    let place_v17 = &[2, 0, 0, 0, 2, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 17];
+    let follower = &[0xff; 12]; // last fetched epoch, start of the log
+    let end_v17 = &[0, 0, 1, 0, 0, 0, 1, 1, 0]; // bytes at most, tags, nothing forgotten, no rack, tags
+    check_request(
+        17,
+        &numbered,
+        &[header_v17, limits, session, &[2], &[7; 16], place_v17, follower, end_v17],
+    );
+
+    let partition = FetchedPartition {
+        partition_index: 2,
+        high_watermark: 18,
+        last_stable_offset: 18,
+        records: Some(b"xyz"),
+        ..FetchedPartition::default()
+    };
+    let offset = &[0, 0, 0, 0, 0, 0, 0, 18];
+    let partitions = [partition];
+    let topics = [FetchedTopic { topic: "t", partitions: List::new(&partitions), ..FetchedTopic::default() }];
+    let response = FetchResponse { responses: List::new(&topics), ..FetchResponse::default() };
+    let payload = bytes(&[
+        &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1, 0, 0, 0, 2, 0, 0],
+        offset,
+        offset,
+        &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 3, b'x', b'y', b'z'], // no list of aborted transactions
+    ]);
+    check_response::<FetchRequest<'_>>(4, &payload, &response);
+    let topics = [FetchedTopic { topic: "", topic_id: [7; 16], ..topics[0] }];
+    let response = FetchResponse { responses: List::new(&topics), ..FetchResponse::default() };
+    let payload = bytes(&[
+        &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2], // header, throttle time, error, session, one topic
+        &[7; 16],
+        &[2, 0, 0, 0, 2, 0, 0],
+        offset,
+        offset,
+        &[0xff; 8], // the log's start
+        &[0, 0xff, 0xff, 0xff, 0xff, 4, b'x', b'y', b'z', 0, 0, 0],
+    ]);
+    check_response::<FetchRequest<'_>>(17, &payload, &response);
+}

@@ -44,7 +44,8 @@ fn check_delivered(scene: &mut Scene, told: &[Told], messages: u64) {
 /// Answers that are none end their connection with words that say so; what was under way goes again.
 #[test]
 fn nonsense_is_named_and_costs_nothing() {
-    let garbles: [(&str, fn(&mut Vec<u8>), &str); 5] = [
+    type Case = (&'static str, fn(&mut Vec<u8>), &'static str);
+    let garbles: [Case; 5] = [
         ("garbage", |bytes| bytes.fill(0xff), "not the protocol"),
         ("a huge length", |bytes| bytes[..4].copy_from_slice(&i32::MAX.to_be_bytes()), "not the protocol"),
         ("half an answer", |bytes| halve(bytes), "not the protocol"),
