@@ -40,7 +40,7 @@ pub(super) fn choose(
         return Some(frame.partition as u32).filter(|number| *number < partitions);
     }
     // A multiplication spreads a hash as evenly as the remainder of a division, which costs more than all else here.
-    let of_channel = || (u64::from(channel_hash) * u64::from(partitions) >> u32::BITS) as u32;
+    let of_channel = || ((u64::from(channel_hash) * u64::from(partitions)) >> u32::BITS) as u32;
     Some(match partitioner {
         Partitioner::Murmur2 => frame.key.map_or_else(of_channel, |key| murmur2_partition(key, partitions)),
         Partitioner::Consistent => {
