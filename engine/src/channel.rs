@@ -23,7 +23,7 @@ pub(crate) struct Opened {
     /// The only one of them, where there is one: it stands with what else a publisher looks at.
     pub(crate) toll: Option<Toll>,
     /// Report slots that a message takes: one for each leg.
-    pub(crate) slots: u64,
+    slots: u64,
     /// Whether every leg refuses messages while its endpoint is not connected.
     pub(crate) rejects: bool,
 }
@@ -62,6 +62,14 @@ impl Opened {
             rejects: legs.iter().all(|leg| leg.endpoint().is_some() && leg.when_down() == WhenDown::Reject),
             legs,
         }
+    }
+}
+
+impl Opened {
+    /// The report slots that a message takes.
+    #[inline]
+    pub(crate) fn slots(&self) -> Amount {
+        Amount { messages: self.slots, bytes: 0 }
     }
 }
 

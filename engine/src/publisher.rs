@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam::utils::CachePadded;
-use ringwire_core::frame::{ANY_PARTITION, PLAIN_LEN};
+use ringwire_core::frame::{self, ANY_PARTITION, EXTENDED_LEN, PLAIN_LEN};
 use ringwire_core::{Frame, Headers};
-use ringwire_shards::credit::{Account, Amount};
-use ringwire_shards::ring::{Claim as RingClaim, ClaimError, FrameWriter};
+use ringwire_shards::credit::Account;
+use ringwire_shards::ring::{Claim as RingClaim, FrameWriter};
 use ringwire_shards::wake::Sleeper;
 
 use crate::channel::{Channel, Opened, Toll};
@@ -101,6 +101,28 @@ impl<'a> Message<'a> {
     }
 }
 
+/// Bytes of a message: two numbers, which go from function to function in registers.
+#[derive(Clone, Copy)]
+struct Lens {
+    /// In the ring before the payload.
+    head: usize,
+    payload: usize,
+}
+
+impl Lens {
+    /// All of it in the ring.
+    #[inline(always)]
+    fn frame(self) -> usize {
+        self.head + self.payload
+    }
+
+    /// Payload, key and headers: what is paid for.
+    #[inline(always)]
+    fn body(self) -> usize {
+        self.frame() - if self.head == PLAIN_LEN { PLAIN_LEN } else { EXTENDED_LEN }
+    }
+}
+
 /// The way to one shard.
 pub(crate) struct Lane {
     pub(crate) ring: FrameWriter,
@@ -128,7 +150,10 @@ impl Publisher {
     /// A [`Refusal`]: then no destination has the message, and the sequence is not used up.
     #[inline(always)]
     pub fn publish(&mut self, channel: &Channel, payload: &[u8]) -> Result<u64, Refusal> {
-        self.publish_message(channel, &Message { payload: Some(payload), ..Message::default() })
+        let lens = Lens { head: PLAIN_LEN, payload: payload.len() };
+        self.put(channel, lens, move |place, channel, sequence| {
+            frame::encode_plain(place, channel, sequence, payload);
+        })
     }
 
     /// Publishes a message with a tag, an intended time, a key or headers.
@@ -137,25 +162,38 @@ impl Publisher {
     /// As [`Publisher::publish`].
     #[inline(always)]
     pub fn publish_message(&mut self, channel: &Channel, message: &Message<'_>) -> Result<u64, Refusal> {
+        let frame = message.frame(0, 0);
+        let lens = Lens { head: frame.head_len(), payload: frame.payload.map_or(0, <[u8]>::len) };
+        self.put(channel, lens, move |place, channel, sequence| {
+            message.frame(channel, sequence).encode(place);
+        })
+    }
+
+    /// Publishes what `encode` writes into its place, for a channel's number and a sequence.
+    ///
+    /// Neither frame nor message is handed on by address: the payload goes from its slice into the ring, and all else
+    /// stays in registers.
+    #[inline(always)]
+    fn put(
+        &mut self,
+        channel: &Channel,
+        lens: Lens,
+        encode: impl Fn(&mut [u8], u32, u64),
+    ) -> Result<u64, Refusal> {
         let opened = &*channel.opened;
-        let payload = message.payload.unwrap_or_default();
-        let sequence = self.next_sequence;
-        let frame = message.frame(opened.index, sequence);
-        let body_len = frame.body_len();
-        let lane = self.lane(opened)?;
-        lane.take(opened, body_len)?;
-        let head = frame.head_len();
-        match lane.ring.try_claim(head + payload.len()) {
-            Ok(mut claim) => {
-                frame.encode(&mut claim);
-                claim.commit();
-            }
-            Err(error) => {
-                lane.dues.untake(opened, body_len);
-                return Err(refusal(error, head));
-            }
+        self.admitted(opened)?;
+        let lane = self.lanes[opened.shard].up(opened)?;
+        if let Err(refusal) = lane.dues.try_take(opened, lens.body()) {
+            return Err(lane.refused(refusal, lens));
+        }
+        if let Some(mut claim) = lane.ring.try_claim_ahead(lens.frame()) {
+            encode(&mut claim, opened.index, self.next_sequence);
+            claim.commit();
+        } else {
+            lane.put_anywhere(opened, lens, self.next_sequence, encode)?;
         }
         lane.shard.waker.notify();
+        let sequence = self.next_sequence;
         self.next_sequence = sequence + 1;
         Ok(sequence)
     }
@@ -168,31 +206,23 @@ impl Publisher {
     #[inline]
     pub fn try_claim<'a>(&'a mut self, channel: &'a Channel, len: usize) -> Result<Claim<'a>, Refusal> {
         let opened = &*channel.opened;
-        let sequence = self.next_sequence;
-        self.lane(opened)?.take(opened, len)?;
-        let frame = Message::default().frame(opened.index, sequence);
+        self.admitted(opened)?;
         let Self { lanes, next_sequence, .. } = self;
-        let Lane { ring, dues, shard } = &mut *lanes[opened.shard];
-        match ring.try_claim(PLAIN_LEN + len) {
-            Ok(mut claim) => {
-                frame.encode_head(&mut claim, false);
-                Ok(Claim { claim: Some(claim), len, opened, dues, shard, next_sequence })
-            }
-            Err(error) => {
-                dues.untake(opened, len);
-                Err(refusal(error, PLAIN_LEN))
-            }
+        let Lane { ring, dues, shard } = lanes[opened.shard].up(opened)?;
+        // Before the credit, which would count with any length.
+        if len > ring.frame_len_max() - PLAIN_LEN {
+            return Err(too_long(ring, PLAIN_LEN));
         }
+        dues.fit(opened, len)?;
+        let Ok(mut claim) = ring.try_claim(PLAIN_LEN + len) else { return Err(Refusal::BackPressured) };
+        frame::encode_plain_head(&mut claim, opened.index, *next_sequence);
+        Ok(Claim { claim, len, opened, dues, shard, next_sequence })
     }
 
-    /// The way to a channel's shard, while the engine takes messages.
-    #[inline]
-    fn lane(&mut self, opened: &Opened) -> Result<&mut Lane, Refusal> {
-        if self.shared.admits(opened.pass) {
-            Ok(&mut self.lanes[opened.shard])
-        } else {
-            Err(self.not_admitted())
-        }
+    /// Whether the engine takes messages, and this channel's.
+    #[inline(always)]
+    fn admitted(&self, opened: &Opened) -> Result<(), Refusal> {
+        if self.shared.admits(opened.pass) { Ok(()) } else { Err(self.not_admitted()) }
     }
 
     #[cold]
@@ -269,13 +299,16 @@ impl Publisher {
     /// Whether reports wait that nobody but this thread polls.
     fn waits_for_itself(&mut self, channel: &Channel) -> bool {
         let is_polled = self.polled_by.is_other_thread();
-        !is_polled && self.lane(&channel.opened).is_ok_and(|lane| lane.dues.have_unpolled())
+        !is_polled && self.lanes[channel.opened.shard].dues.have_unpolled()
     }
 
     /// Says to the shard for how much credit this publisher is to be woken.
     fn want(&mut self, channel: &Channel, len: usize) {
         let opened = &*channel.opened;
-        let Ok(lane) = self.lane(opened) else { return };
+        if !self.shared.admits(opened.pass) {
+            return;
+        }
+        let lane = &mut self.lanes[opened.shard];
         // What is longer is refused, and not waited for.
         let len = len.min(lane.ring.frame_len_max());
         for toll in &opened.tolls {
@@ -293,18 +326,35 @@ impl Publisher {
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 impl Lane {
-    /// Takes what a message needs on all its legs and in the report ring, or nothing.
+    /// What a message that was refused is told: that it is too long comes before all that passes.
+    #[cold]
+    fn refused(&self, refusal: Refusal, lens: Lens) -> Refusal {
+        if lens.frame() > self.ring.frame_len_max() { too_long(&self.ring, lens.head) } else { refusal }
+    }
+
+    /// Puts a message that is paid for into the ring behind padding, if that is what it takes, or gives back what it
+    /// has paid.
+    #[cold]
+    fn put_anywhere(
+        &mut self,
+        opened: &Opened,
+        lens: Lens,
+        sequence: u64,
+        encode: impl Fn(&mut [u8], u32, u64),
+    ) -> Result<(), Refusal> {
+        if let Ok(mut claim) = self.ring.try_claim(lens.frame()) {
+            encode(&mut claim, opened.index, sequence);
+            claim.commit();
+            return Ok(());
+        }
+        self.dues.untake(opened, lens.body());
+        Err(self.refused(Refusal::BackPressured, lens))
+    }
+
+    /// The lane, unless each of the channel's endpoints refuses messages now.
     #[inline(always)]
-    fn take(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
-        if opened.rejects && !self.is_any_up(opened) {
-            return Err(Refusal::NotConnected);
-        }
-        // First of all: what follows counts with it.
-        let max = self.ring.frame_len_max() - PLAIN_LEN;
-        if len > max {
-            return Err(Refusal::TooLong { max });
-        }
-        self.dues.try_take(opened, len)
+    fn up(&mut self, opened: &Opened) -> Result<&mut Self, Refusal> {
+        if opened.rejects && !self.is_any_up(opened) { Err(Refusal::NotConnected) } else { Ok(self) }
     }
 
     #[inline(always)]
@@ -329,36 +379,62 @@ impl Dues {
         self.credits.iter().all(|credit| credit.outstanding().messages == 0)
     }
 
+    /// Takes what a message needs on all its legs and in the report ring, or nothing.
     #[inline(always)]
     fn try_take(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
         // Most channels have one leg, which needs no loop.
         let Some(toll) = opened.toll else { return self.try_take_legs(opened, len) };
-        if !self.credits[toll.endpoint].try_take(toll.of(len)) {
+        let credit = &mut self.credits[toll.endpoint];
+        let taken = credit.after(toll.of(len));
+        if !credit.allows(taken) {
             return Err(Refusal::BackPressured);
         }
-        self.try_take_slots(opened, len)
+        if self.slots.as_mut().is_some_and(|slots| !slots.try_take_messages(opened.slots().messages)) {
+            return Err(Refusal::ReportsFull);
+        }
+        credit.take_up_to(taken);
+        Ok(())
     }
 
     #[inline(never)]
     fn try_take_legs(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
-        for (paid, toll) in opened.tolls.iter().enumerate() {
-            if !self.credits[toll.endpoint].try_take(toll.of(len)) {
-                self.untake_legs(&opened.tolls[..paid], len);
-                return Err(Refusal::BackPressured);
-            }
-        }
-        self.try_take_slots(opened, len)
+        self.fit(opened, len)?;
+        self.take(opened, len);
+        Ok(())
     }
 
-    #[inline(always)]
-    fn try_take_slots(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
-        if let Some(slots) = &mut self.slots
-            && !slots.try_take_messages(opened.slots)
-        {
-            self.untake_legs(&opened.tolls, len);
+    /// Whether there is what a message needs on all its legs and in the report ring. No two legs have one endpoint.
+    #[inline]
+    fn fit(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
+        if !opened.tolls.iter().all(|toll| self.credits[toll.endpoint].fits(toll.of(len))) {
+            return Err(Refusal::BackPressured);
+        }
+        if self.slots.as_mut().is_some_and(|slots| !slots.fits(opened.slots())) {
             return Err(Refusal::ReportsFull);
         }
         Ok(())
+    }
+
+    /// Takes what was found to [`fit`](Self::fit).
+    #[inline]
+    fn take(&mut self, opened: &Opened, len: usize) {
+        for toll in &opened.tolls {
+            self.credits[toll.endpoint].take(toll.of(len));
+        }
+        if let Some(slots) = &mut self.slots {
+            slots.take(opened.slots());
+        }
+    }
+
+    /// Undoes [`Dues::try_take`]: the message did not come about.
+    #[cold]
+    fn untake(&mut self, opened: &Opened, len: usize) {
+        for toll in &opened.tolls {
+            self.credits[toll.endpoint].untake(toll.of(len));
+        }
+        if let Some(slots) = &mut self.slots {
+            slots.untake(opened.slots());
+        }
     }
 
     /// Whether there are reports that wait to be polled: they hold slots, and no credit any more.
@@ -366,38 +442,19 @@ impl Dues {
         let in_flight: u64 = self.credits.iter().map(|credit| credit.outstanding().messages).sum();
         self.slots.as_ref().is_some_and(|slots| slots.outstanding().messages > in_flight)
     }
-
-    #[cold]
-    fn untake_legs(&mut self, tolls: &[Toll], len: usize) {
-        for toll in tolls {
-            self.credits[toll.endpoint].untake(toll.of(len));
-        }
-    }
-
-    /// Undoes [`Dues::try_take`]: the message did not come about.
-    #[cold]
-    fn untake(&mut self, opened: &Opened, len: usize) {
-        self.untake_legs(&opened.tolls, len);
-        if let Some(slots) = &mut self.slots {
-            slots.untake(Amount { messages: opened.slots, bytes: 0 });
-        }
-    }
 }
 
+/// The refusal of a payload that does not go into one frame with `head` bytes before it.
 #[cold]
-fn refusal(error: ClaimError, head: usize) -> Refusal {
-    match error {
-        ClaimError::Full => Refusal::BackPressured,
-        ClaimError::TooLong { max, .. } => Refusal::TooLong { max: max.saturating_sub(head) },
-    }
+fn too_long(ring: &FrameWriter, head: usize) -> Refusal {
+    Refusal::TooLong { max: ring.frame_len_max().saturating_sub(head) }
 }
 
-/// Room for one payload in the ring. Dropping it without a commit leaves no trace; forgetting it
-/// ([`std::mem::forget`]) loses its credit for good.
+/// Room for one payload in the ring. Dropping it without a commit leaves no trace.
 #[must_use = "a claim that is not committed is aborted"]
 pub struct Claim<'a> {
-    /// The head is written; the payload's place follows it. None once committed.
-    claim: Option<RingClaim<'a>>,
+    /// The head is written; the payload's place follows it.
+    claim: RingClaim<'a>,
     len: usize,
     opened: &'a Opened,
     dues: &'a mut Dues,
@@ -408,13 +465,13 @@ pub struct Claim<'a> {
 impl Claim<'_> {
     /// Publishes what was written, and answers its sequence.
     #[inline]
-    pub fn commit(mut self) -> u64 {
-        if let Some(claim) = self.claim.take() {
-            claim.commit();
-        }
-        self.shard.waker.notify();
-        let sequence = *self.next_sequence;
-        *self.next_sequence = sequence + 1;
+    pub fn commit(self) -> u64 {
+        let Self { claim, len, opened, dues, shard, next_sequence } = self;
+        dues.take(opened, len);
+        claim.commit();
+        shard.waker.notify();
+        let sequence = *next_sequence;
+        *next_sequence = sequence + 1;
         sequence
     }
 
@@ -422,28 +479,19 @@ impl Claim<'_> {
     pub fn abort(self) {}
 }
 
-impl Drop for Claim<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.claim.is_some() {
-            self.dues.untake(self.opened, self.len);
-        }
-    }
-}
-
 impl Deref for Claim<'_> {
     type Target = [u8];
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        self.claim.as_deref().map_or(&[], |claim| &claim[PLAIN_LEN..])
+        &self.claim[PLAIN_LEN..]
     }
 }
 
 impl DerefMut for Claim<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
-        self.claim.as_deref_mut().map_or(&mut [], |claim| &mut claim[PLAIN_LEN..])
+        &mut self.claim[PLAIN_LEN..]
     }
 }
 

@@ -121,15 +121,28 @@ impl Account {
     #[inline]
     #[must_use]
     pub fn fits(&mut self, amount: Amount) -> bool {
-        let wanted = self.taken.plus(amount);
-        wanted.within(self.limit) || self.fits_reloaded(wanted)
+        self.allows(self.after(amount))
     }
 
-    /// The rare half of `fits`: looks at the shared limit.
+    /// All that will have been taken when `amount` is.
+    #[inline]
+    #[must_use]
+    pub fn after(&self, amount: Amount) -> Amount {
+        self.taken.plus(amount)
+    }
+
+    /// Whether as much as `taken` may be taken in all: [`fits`](Self::fits) by its sum.
+    #[inline]
+    #[must_use]
+    pub fn allows(&mut self, taken: Amount) -> bool {
+        taken.within(self.limit) || self.allows_reloaded(taken)
+    }
+
+    /// The rare half of `allows`: looks at the shared limit.
     #[cold]
-    fn fits_reloaded(&mut self, wanted: Amount) -> bool {
+    fn allows_reloaded(&mut self, taken: Amount) -> bool {
         self.limit = self.shared.load();
-        wanted.within(self.limit)
+        taken.within(self.limit)
     }
 
     /// Takes `amount`; [`fits`](Self::fits) must have said yes to it, or to more, since the last `take`.
@@ -137,37 +150,30 @@ impl Account {
     /// The two steps are apart so that a message with several credits takes all or none of them.
     #[inline]
     pub fn take(&mut self, amount: Amount) {
-        self.taken = self.taken.plus(amount);
-        debug_assert!(self.taken.within(self.limit), "took {amount:?} without asking whether it fits");
+        self.take_up_to(self.after(amount));
     }
 
-    /// Takes `amount` if it fits, and answers whether it did: [`fits`](Self::fits) and [`take`](Self::take) in one.
+    /// Takes what is left to `taken`, to which [`allows`](Self::allows) has said yes: [`take`](Self::take) by its sum,
+    /// for who has just asked and needs not add it up again.
     #[inline]
-    #[must_use]
-    pub fn try_take(&mut self, amount: Amount) -> bool {
-        let wanted = self.taken.plus(amount);
-        if !wanted.within(self.limit) && !self.fits_reloaded(wanted) {
-            return false;
-        }
-        self.taken = wanted;
-        true
+    pub fn take_up_to(&mut self, taken: Amount) {
+        debug_assert!(taken.within(self.limit), "took {taken:?} without asking whether it fits");
+        self.taken = taken;
     }
 
-    /// [`try_take`](Self::try_take) for an account that counts only messages.
+    /// Takes so many if they fit, of an account that counts only messages, and answers whether it did.
     #[inline]
     #[must_use]
     pub fn try_take_messages(&mut self, messages: u64) -> bool {
-        let wanted = self.taken.messages + messages;
-        if wanted > self.limit.messages && !self.fits_reloaded(Amount { messages: wanted, bytes: 0 }) {
+        let taken = self.taken.messages + messages;
+        if taken > self.limit.messages && !self.allows_reloaded(Amount { messages: taken, bytes: 0 }) {
             return false;
         }
-        self.taken.messages = wanted;
+        self.taken.messages = taken;
         true
     }
 
-    /// Undoes the last [`try_take`](Self::try_take) or [`take`](Self::take), for what did not come about: the grantor
-    /// has never heard of it.
-    #[inline]
+    /// Undoes the last [`take`](Self::take), for what did not come about: the grantor has never heard of it.
     pub fn untake(&mut self, amount: Amount) {
         self.taken = self.taken.minus(amount);
     }

@@ -22,6 +22,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 use std::slice;
 
@@ -42,6 +43,9 @@ const WORD: usize = size_of::<u64>();
 
 /// A record's header, in words.
 const HEADER_WORDS: usize = 1;
+
+/// What turns a frame's length into its record's words: the header, and the last word where it is not full.
+const RECORD_EXTRA: usize = HEADER_WORDS * WORD + WORD - 1;
 
 /// The largest record's share of the ring. Padding is shorter than the record that causes it, so one claim
 /// takes less than half of the ring, and every legal frame fits into an empty ring wherever it stands.
@@ -79,16 +83,13 @@ pub fn frame_ring(capacity_bytes: usize) -> Result<(FrameWriter, FrameReader), C
     }
     assert_eq!(producer.slots(), words, "the ring was written and emptied");
     let frame_len_max = capacity_bytes / RECORD_SHARE - HEADER_WORDS * WORD;
-    Ok((FrameWriter { producer, position: 0, words, frame_len_max }, FrameReader { consumer }))
+    Ok((FrameWriter { producer, words, frame_len_max }, FrameReader { consumer }))
 }
 
 /// The writing end of a frame ring. `Send`, not `Clone`: one thread writes.
 #[derive(Debug)]
 pub struct FrameWriter {
     producer: Producer<u64>,
-    /// Where the next record begins, in words from the start of the storage; always below `words`.
-    /// It equals the producer's own position modulo `words`: only a commit moves either.
-    position: usize,
     /// The storage's size in words, a power of two.
     words: usize,
     /// The longest frame in bytes.
@@ -105,15 +106,45 @@ impl FrameWriter {
     /// [`ClaimError::Full`] until the reader has made room, [`ClaimError::TooLong`] always for that length.
     #[inline(always)]
     pub fn try_claim(&mut self, len: usize) -> Result<Claim<'_>, ClaimError> {
+        // SAFETY: `self`, borrowed once more. Where a claim comes of it, `self` is not touched again; else nothing is
+        // left of it. (The compiler takes a borrow that one branch returns for one that lasts in the other as well.)
+        let writer = unsafe { &mut *std::ptr::from_mut(self) };
+        match writer.try_claim_ahead(len) {
+            Some(claim) => Ok(claim),
+            None => self.try_claim_anywhere(len),
+        }
+    }
+
+    /// [`try_claim`](Self::try_claim) for who is in a hurry: `None` for what is rare, and for what is refused. Ask
+    /// `try_claim` then.
+    #[inline(always)]
+    pub fn try_claim_ahead(&mut self, len: usize) -> Option<Claim<'_>> {
+        if len > self.frame_len_max {
+            return None;
+        }
+        let record = record_words(len);
+        let mut chunk = self.producer.write_chunk_uninit(record).ok()?;
+        let words = chunk.as_mut_slices().0;
+        if words.len() < record {
+            // It would straddle the end.
+            return None;
+        }
+        let begin = words.as_mut_ptr();
+        // SAFETY: `words` has the whole record.
+        let frame = unsafe { begin_record(begin, len) };
+        Some(Claim { chunk, frame, len })
+    }
+
+    #[cold]
+    fn try_claim_anywhere(&mut self, len: usize) -> Result<Claim<'_>, ClaimError> {
         if len > self.frame_len_max {
             return Err(ClaimError::TooLong { len, max: self.frame_len_max });
         }
-        let record = HEADER_WORDS + len.div_ceil(WORD);
-        let to_end = self.words - self.position;
-        let padding = if record <= to_end { 0 } else { to_end };
-        let Ok(mut chunk) = self.producer.write_chunk_uninit(padding + record) else {
-            return Err(ClaimError::Full);
-        };
+        let full = |_| ClaimError::Full;
+        let record = record_words(len);
+        let before_end = self.producer.write_chunk_uninit(record).map_err(full)?.as_mut_slices().0.len();
+        let padding = if before_end < record { before_end } else { 0 };
+        let mut chunk = self.producer.write_chunk_uninit(padding + record).map_err(full)?;
         let (before_end, from_start) = chunk.as_mut_slices();
         let words = if padding == 0 {
             before_end
@@ -121,11 +152,10 @@ impl FrameWriter {
             before_end[0].write(header(PADDING, (padding - HEADER_WORDS) * WORD));
             from_start
         };
-        let (head, body) = words.split_at_mut(HEADER_WORDS);
-        head[0].write(header(FRAME, len));
-        let frame = body.as_mut_ptr().cast::<u8>();
-        let next = (self.position + padding + record) & (self.words - 1);
-        Ok(Claim { chunk, frame, len, position: &mut self.position, next })
+        assert_eq!(words.len(), record, "padding is shorter than the record that causes it");
+        // SAFETY: `words` has the whole record.
+        let frame = unsafe { begin_record(words.as_mut_ptr(), len) };
+        Ok(Claim { chunk, frame, len })
     }
 
     /// The longest frame that can ever be claimed, in bytes: a quarter of the ring less its header.
@@ -147,6 +177,25 @@ impl FrameWriter {
     }
 }
 
+/// The words of the record of a frame of `len` bytes.
+#[inline]
+fn record_words(len: usize) -> usize {
+    (len + RECORD_EXTRA) / WORD
+}
+
+/// Writes a record's header, and answers where its frame begins.
+///
+/// # Safety
+/// At `begin` stand the [`record_words`] of a frame of `len` bytes.
+#[inline(always)]
+unsafe fn begin_record(begin: *mut MaybeUninit<u64>, len: usize) -> *mut u8 {
+    // SAFETY: the header is one of the words; the frame may be of no bytes, and then begins where the record ends.
+    unsafe {
+        begin.cast::<u64>().write(header(FRAME, len));
+        begin.add(HEADER_WORDS).cast()
+    }
+}
+
 /// Room for one frame, lent as bytes. Dropping it without [`Claim::commit`] leaves no trace in the ring.
 #[must_use = "a claim that is not committed is aborted"]
 pub struct Claim<'a> {
@@ -156,16 +205,12 @@ pub struct Claim<'a> {
     frame: *mut u8,
     /// The frame's length in bytes.
     len: usize,
-    /// The writer's position, and what a commit sets it to.
-    position: &'a mut usize,
-    next: usize,
 }
 
 impl Claim<'_> {
     /// Makes the frame visible to the reader, after every frame committed before it.
     #[inline]
     pub fn commit(self) {
-        *self.position = self.next;
         // SAFETY: every word of the chunk is initialised: `frame_ring` wrote the whole storage, and words
         // are only ever overwritten.
         unsafe { self.chunk.commit_all() };

@@ -19,6 +19,8 @@
 pub const PLAIN_LEN: usize = 32;
 /// Bytes that a frame with any of those has in addition, before the key.
 const EXTENSION_LEN: usize = 24;
+/// Bytes of such a frame before its key.
+pub const EXTENDED_LEN: usize = PLAIN_LEN + EXTENSION_LEN;
 /// `key_len` of a record without a key.
 const NULL_KEY: u32 = u32::MAX;
 /// `partition` of a message whose partition the endpoint's partitioner chooses.
@@ -106,13 +108,14 @@ impl<'a> Frame<'a> {
     #[inline]
     pub fn head_len(&self) -> usize {
         if self.is_extended() {
-            PLAIN_LEN + EXTENSION_LEN + self.key.map_or(0, <[u8]>::len) + self.headers.bytes.len()
+            EXTENDED_LEN + self.key.map_or(0, <[u8]>::len) + self.headers.bytes.len()
         } else {
             PLAIN_LEN
         }
     }
 
     /// Bytes that [`Frame::encode`] writes.
+    #[inline]
     pub fn encoded_len(&self) -> usize {
         self.head_len() + self.payload.map_or(0, <[u8]>::len)
     }
@@ -121,37 +124,21 @@ impl<'a> Frame<'a> {
     ///
     /// # Panics
     /// If `place` is shorter than that.
-    #[inline(always)]
+    #[inline]
     pub fn encode(&self, place: &mut [u8]) {
-        let head = self.encode_head(place, self.payload.is_none());
+        let extended = self.is_extended();
+        let null = if self.payload.is_none() { NULL_PAYLOAD } else { 0 };
+        let flags = null | if extended { EXTENDED } else { 0 };
+        let rest = encode_words(place, self.channel, flags, [self.sequence, self.tag, self.intended_ns]);
+        let rest = if extended { self.encode_extension(rest) } else { rest };
         if let Some(payload) = self.payload {
-            place[head..head + payload.len()].copy_from_slice(payload);
+            copy(&mut rest[..payload.len()], payload);
         }
     }
 
-    /// Writes all but the payload, for a caller that writes the payload in place, and answers how many bytes
-    /// that was.
-    ///
-    /// # Panics
-    /// If `place` is shorter than [`Frame::head_len`].
-    #[inline(always)]
-    pub fn encode_head(&self, place: &mut [u8], null_payload: bool) -> usize {
-        let extended = self.is_extended();
-        let flags = if null_payload { NULL_PAYLOAD } else { 0 } | if extended { EXTENDED } else { 0 };
-        let plain: &mut [u8; PLAIN_LEN] =
-            place.first_chunk_mut().expect("the claim is as long as encoded_len said");
-        // One word: the channel below, the flags above it.
-        let first = u64::from(self.channel) | u64::from(flags) << 32;
-        plain[0..8].copy_from_slice(&first.to_le_bytes());
-        plain[8..16].copy_from_slice(&self.sequence.to_le_bytes());
-        plain[16..24].copy_from_slice(&self.tag.to_le_bytes());
-        plain[24..32].copy_from_slice(&self.intended_ns.to_le_bytes());
-        if extended { self.encode_extension(place) } else { PLAIN_LEN }
-    }
-
     #[cold]
-    fn encode_extension(&self, place: &mut [u8]) -> usize {
-        let mut writer = Writer { place, at: PLAIN_LEN };
+    fn encode_extension<'p>(&self, place: &'p mut [u8]) -> &'p mut [u8] {
+        let mut writer = Writer { place, at: 0 };
         writer.put(&self.partition.to_le_bytes());
         writer.put(&self.key.map_or(NULL_KEY, |key| key.len() as u32).to_le_bytes());
         writer.put(&self.timestamp_ms.to_le_bytes());
@@ -159,7 +146,8 @@ impl<'a> Frame<'a> {
         writer.put(&self.headers.count.to_le_bytes());
         writer.put(self.key.unwrap_or_default());
         writer.put(self.headers.bytes);
-        writer.at
+        let at = writer.at;
+        &mut place[at..]
     }
 
     /// Reads a frame as [`Frame::encode`] wrote it.
@@ -184,6 +172,58 @@ impl<'a> Frame<'a> {
             payload: (flags & NULL_PAYLOAD == 0).then_some(payload),
         })
     }
+}
+
+/// Writes a frame that is only a payload into a claimed place of [`PLAIN_LEN`] bytes more: what most messages are.
+///
+/// # Panics
+/// If `place` is shorter than that.
+#[inline(always)]
+pub fn encode_plain(place: &mut [u8], channel: u32, sequence: u64, payload: &[u8]) {
+    let rest = encode_plain_head(place, channel, sequence);
+    copy(&mut rest[..payload.len()], payload);
+}
+
+/// Writes all of it but the payload, and answers where that belongs.
+///
+/// # Panics
+/// If `place` is shorter than [`PLAIN_LEN`].
+#[inline(always)]
+pub fn encode_plain_head(place: &mut [u8], channel: u32, sequence: u64) -> &mut [u8] {
+    encode_words(place, channel, 0, [sequence, 0, 0])
+}
+
+/// Writes what every frame begins with, and answers what is behind it.
+#[inline(always)]
+fn encode_words(place: &mut [u8], channel: u32, flags: u8, words: [u64; 3]) -> &mut [u8] {
+    let (plain, rest) =
+        place.split_first_chunk_mut::<PLAIN_LEN>().expect("the claim is as long as encoded_len said");
+    // One word: the channel below, the flags above it.
+    let first = u64::from(channel) | u64::from(flags) << 32;
+    plain[0..8].copy_from_slice(&first.to_le_bytes());
+    plain[8..16].copy_from_slice(&words[0].to_le_bytes());
+    plain[16..24].copy_from_slice(&words[1].to_le_bytes());
+    plain[24..32].copy_from_slice(&words[2].to_le_bytes());
+    rest
+}
+
+/// Copies into a place of the same length: what most messages are without a loop or a call.
+#[inline(always)]
+fn copy(place: &mut [u8], bytes: &[u8]) {
+    match bytes.len() {
+        65..=128 => copy_halves::<64>(place, bytes),
+        33..=64 => copy_halves::<32>(place, bytes),
+        17..=32 => copy_halves::<16>(place, bytes),
+        _ => place.copy_from_slice(bytes),
+    }
+}
+
+/// Copies from `HALF` bytes to twice as many: the first and the last, which overlap where they are fewer.
+#[inline(always)]
+fn copy_halves<const HALF: usize>(place: &mut [u8], bytes: &[u8]) {
+    let second = bytes.len() - HALF;
+    place[..HALF].copy_from_slice(&bytes[..HALF]);
+    place[second..].copy_from_slice(&bytes[second..]);
 }
 
 /// What few frames have beside their payload.
@@ -327,5 +367,21 @@ mod tests {
             headers.iter().collect::<Vec<_>>(),
             [(&b"a"[..], Some(&b"1"[..])), (b"a", None), (b"trace", Some(b""))]
         );
+    }
+
+    /// By every way in which a payload is copied: in halves, at once, and by a call.
+    #[test]
+    fn a_plain_frame_is_one_without_all_else() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(300).collect();
+        for len in 0..bytes.len() {
+            let payload = &bytes[..len];
+            let frame = Frame { channel: 7, sequence: 1 << 40, payload: Some(payload), ..Frame::default() };
+            let mut expected = vec![0xAA; frame.encoded_len()];
+            frame.encode(&mut expected);
+            let mut place = vec![0xBB; PLAIN_LEN + len];
+            encode_plain(&mut place, 7, 1 << 40, payload);
+            assert_eq!(place, expected, "{len} bytes");
+            assert_eq!(Frame::decode(&place), Ok(frame), "{len} bytes");
+        }
     }
 }

@@ -75,6 +75,7 @@ fn behaves_as_the_model(seed: u64) {
     let mut model = Model::new(capacity);
     let max = writer.frame_len_max();
     assert_eq!(max, capacity / 4 - 8, "seed {seed}");
+    let (mut ahead_seen, mut rare_seen) = (false, false);
     for step in 0..STEPS {
         let at = format!("seed {seed}, step {step}");
         if random.one_in(3) {
@@ -93,6 +94,12 @@ fn behaves_as_the_model(seed: u64) {
             continue;
         }
         let len = if random.one_in(8) { max + random.up_to(1) } else { random.up_to(max) };
+        // A claim ahead lends what one anywhere does, and nothing where that fails.
+        let ahead = writer.try_claim_ahead(len).map(|claim| claim.as_ptr());
+        let anywhere = writer.try_claim(len).map(|claim| claim.as_ptr());
+        assert!(ahead.is_none_or(|ahead| anywhere == Ok(ahead)), "{at}: {len}");
+        ahead_seen |= ahead.is_some();
+        rare_seen |= ahead.is_none() && anywhere.is_ok();
         match writer.try_claim(len) {
             Err(ClaimError::TooLong { len: long, max: most }) => {
                 assert_eq!((long, most), (max + 1, max), "{at}");
@@ -113,6 +120,7 @@ fn behaves_as_the_model(seed: u64) {
             }
         }
     }
+    assert!(cfg!(miri) || (ahead_seen && rare_seen), "seed {seed}: not every way was taken");
 }
 
 #[test]
