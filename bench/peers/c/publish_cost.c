@@ -2,7 +2,8 @@
  *
  *   C publish           rw_publish, to an endpoint where nobody listens and whose route drops
  *   C claim             rw_try_claim, a copy, rw_commit, to the same
- *   rd_kafka_produce    librdkafka, to the cluster that it plays itself (test.mock.num.brokers)
+ *   rd_kafka_produce    librdkafka, idempotent, with its own linger, to the broker at --broker HOST:PORT, and without one
+ *                       to the cluster that it plays itself (test.mock.num.brokers)
  *   redisAppendCommand  hiredis, to a socket pair that this program empties
  *   C empty region      the timer alone, which the others include
  *
@@ -32,12 +33,15 @@
 /* Calls whose mean is taken: far more than the timer's own cost, and fewer than any queue holds. */
 #define BATCH 1000
 #define BATCHES 200
+/* A broker that was just started and makes the topic answers within seconds. */
+#define READY_NS (30 * SECOND_NS)
+#define POLL_MS 100
 /* Reports, acknowledgements: taken in one go between two calls. */
 #define AT_A_TIME 64
 #define CHANNEL "rig.0"
 
 static struct {
-    const char *client, *out;
+    const char *client, *out, *broker;
     char *payloads;
     size_t messages, warmup, bytes, records;
     uint64_t *schedule;
@@ -46,6 +50,8 @@ static struct {
 
 static double ticks_per_ns;
 static uint64_t refused;
+/* What a way has to say of its setup, for the settings. */
+static char setup[256];
 
 static void give_up(const char *what, const char *why) {
     fprintf(stderr, "%s: %s\n", what, why);
@@ -138,28 +144,50 @@ static int poll_reports(void) {
 
 static rd_kafka_t *kafka;
 static rd_kafka_topic_t *topic;
+static uint64_t delivered;
 
 static void on_delivery(rd_kafka_t *from, const rd_kafka_message_t *message, void *nothing) {
-    (void)from, (void)message, (void)nothing;
+    (void)from, (void)nothing;
+    if (message->err)
+        refused++;
+    else
+        delivered++;
 }
 
-static void open_kafka(void) {
+static void set(rd_kafka_conf_t *conf, const char *name, const char *value) {
     char error[256];
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "test.mock.num.brokers", "1", error, sizeof error);
-    rd_kafka_conf_set(conf, "log_level", "0", error, sizeof error);
-    rd_kafka_conf_set(conf, "queue.buffering.max.messages", "1000000", error, sizeof error);
-    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-    kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error);
-    if (kafka == NULL) give_up("rd_kafka_new", error);
-    topic = rd_kafka_topic_new(kafka, "rig", NULL);
-    if (topic == NULL) give_up("rd_kafka_topic_new", rd_kafka_err2str(rd_kafka_last_error()));
+    if (rd_kafka_conf_set(conf, name, value, error, sizeof error) != RD_KAFKA_CONF_OK) give_up(name, error);
 }
 
 static void call_kafka(const char *bytes) {
     /* As most programs call it: it copies, and chooses the partition. The prototype is not const. */
     void *copied = (void *)(uintptr_t)bytes;
     refused += rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, copied, plan.bytes, NULL, 0, NULL) != 0;
+}
+
+static void open_kafka(void) {
+    char error[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    if (plan.broker != NULL)
+        set(conf, "bootstrap.servers", plan.broker);
+    else
+        set(conf, "test.mock.num.brokers", "1");
+    set(conf, "enable.idempotence", "true");
+    set(conf, "acks", "all");
+    set(conf, "log_level", "0");
+    set(conf, "queue.buffering.max.messages", "1000000");
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error);
+    if (kafka == NULL) give_up("rd_kafka_new", error);
+    topic = rd_kafka_topic_new(kafka, "rig", NULL);
+    if (topic == NULL) give_up("rd_kafka_topic_new", rd_kafka_err2str(rd_kafka_last_error()));
+    /* Connected, with a topic, its leaders and a producer's identity: from here on every thread has its work. */
+    call_kafka(plan.payloads);
+    uint64_t until_ns = now_ns() + READY_NS;
+    while (delivered == 0 && refused == 0 && now_ns() < until_ns) rd_kafka_poll(kafka, POLL_MS);
+    if (delivered == 0) give_up(plan.broker != NULL ? plan.broker : "the mock cluster", "the first message was not delivered");
+    snprintf(setup, sizeof setup, "enable.idempotence=true, acks=all, linger.ms at its default, to %s%s",
+             plan.broker != NULL ? "the broker at " : "librdkafka's own mock cluster", plan.broker != NULL ? plan.broker : "");
 }
 
 static int poll_kafka(void) {
@@ -295,6 +323,7 @@ static void read_plan(int count, char **words) {
     const char *core = text(count, words, "--shard-core");
     plan.client = needed(count, words, "--client");
     plan.out = needed(count, words, "--out");
+    plan.broker = text(count, words, "--broker");
     plan.messages = number(count, words, "--messages");
     plan.warmup = number(count, words, "--warmup");
     plan.bytes = number(count, words, "--bytes");
@@ -339,9 +368,10 @@ int main(int count, char **words) {
     write_words("", tenths);
     write_words(".late", lates);
     printf("{\"client\":\"%s\",\"version\":\"ringwire %s, librdkafka %s, hiredis %d.%d.%d\",\"settings\":[\"spins for the "
-           "due time\",\"flat out, mean of a batch of %d: %.1f ns\"],\"messages\":%zu,\"failed\":%" PRIu64
+           "due time\",%s%s%s\"flat out, mean of a batch of %d: %.1f ns\"],\"messages\":%zu,\"failed\":%" PRIu64
            ",\"elapsed_ns\":%" PRIu64 ",\"cpu_ns\":%" PRIu64 ",\"max_rss_kib\":%ld,\"flat_out_ns\":%.2f}\n",
-           plan.client, rw_version(), rd_kafka_version_str(), HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH, BATCH, mean_ns,
+           plan.client, rw_version(), rd_kafka_version_str(), HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH, *setup ? "\"" : "",
+           setup, *setup ? "\"," : "", BATCH, mean_ns,
            plan.messages, failed, last_ns - first_ns,
            (uint64_t)usage.ru_utime.tv_sec * SECOND_NS + (uint64_t)usage.ru_utime.tv_usec * 1000, usage.ru_maxrss, mean_ns);
     /* A file of results is all that is wanted: what the libraries hold goes with the process. */
