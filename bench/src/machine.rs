@@ -51,6 +51,12 @@ impl Cores {
         Self { client: at(0), server: at(1), source: at(2), all: all.to_vec() }
     }
 
+    /// Confines the calling thread, which is the rig's own and works between runs and a little beside them, to a core that
+    /// is not the contestant's, where there is one. What it starts has cores of its own.
+    pub(crate) fn keep_away(&self) {
+        pin(&self.server);
+    }
+
     /// In words.
     pub fn words(&self) -> String {
         let [client, server, source] = [&self.client, &self.server, &self.source].map(|cores| cores[0]);

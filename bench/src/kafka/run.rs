@@ -101,6 +101,7 @@ pub(crate) fn run(args: &KafkaArgs) -> Result<(), RigError> {
     args.check()?;
     let own = own_words()?;
     let cores = Cores::divide(&machine::allowed());
+    cores.keep_away();
     let name = format!("ringwire-kafka-{}", machine::date("%Y%m%d-%H%M%S"));
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(name));
     std::fs::create_dir_all(&out)

@@ -143,6 +143,7 @@ pub(crate) fn own_words() -> Result<Vec<String>, RigError> {
 fn measure(args: &RigArgs) -> Result<(), RigError> {
     let own = own_words()?;
     let cores = Cores::divide(&machine::allowed());
+    cores.keep_away();
     let (contestants, absent) = contestants::find(args.peers.as_deref(), &own);
     let plan = Plan::new(args, contestants)?;
     let out = args
