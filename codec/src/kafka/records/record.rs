@@ -180,11 +180,15 @@ const SMALL_HEAD_LEN: usize = 12;
 /// A record without headers whose numbers, of one byte or two each, are put together in registers and stored at once.
 #[derive(Clone, Copy)]
 pub(super) struct Small<'a> {
-    timestamp: u64,
-    offset: u64,
+    timestamp: Number,
+    offset: Number,
+    key_len: Number,
+    value_len: Number,
+    /// Its length without the number that says it, and that number.
+    body_len: usize,
+    body: Number,
     key: Option<&'a [u8]>,
     value: Option<&'a [u8]>,
-    body_len: usize,
 }
 
 impl<'a> Small<'a> {
@@ -201,36 +205,42 @@ impl<'a> Small<'a> {
         if (timestamp | offset | ((bytes + SMALL_HEAD_LEN) << 1) as u64) >> SMALL_BITS != 0 {
             return None;
         }
-        let numbers =
-            small_len(timestamp) + small_len(offset) + small_len(length(key)) + small_len(length(value));
+        let length = |bytes: Option<&[u8]>| bytes.map_or(zigzag(-1), |bytes| (bytes.len() << 1) as u64);
+        let (timestamp, offset) = (Number::new(timestamp), Number::new(offset));
+        let (key_len, value_len) = (Number::new(length(key)), Number::new(length(value)));
         // Attributes, and the count of headers.
-        Some(Self { timestamp, offset, key, value, body_len: ATTRIBUTES_LEN + numbers + bytes + 1 })
+        let body_len =
+            ATTRIBUTES_LEN + timestamp.len() + offset.len() + key_len.len() + value_len.len() + bytes + 1;
+        let body = Number::new((body_len << 1) as u64);
+        Some(Self { timestamp, offset, key_len, value_len, body_len, body, key, value })
     }
 
     #[inline(always)]
     pub(super) fn framed_len(&self) -> usize {
-        small_len((self.body_len << 1) as u64) + self.body_len
+        self.body.len() + self.body_len
     }
 
     /// Writes the record over `into`, which is longer than it by [`SMALL_SLACK`].
     #[inline(always)]
     pub(super) fn write(&self, into: &mut [u8]) {
         // Length, attributes (0) and the deltas: up to seven bytes.
-        let framed = (self.body_len << 1) as u64;
-        let mut at = small_len(framed) + ATTRIBUTES_LEN;
-        let head = small(framed) | small(self.timestamp) << (8 * at);
-        at += small_len(self.timestamp);
-        let head = head | small(self.offset) << (8 * at);
-        at += small_len(self.offset);
-        put_word(into, 0, head);
-        put_word(into, at, small(length(self.key)));
-        at += small_len(length(self.key));
+        let at = self.body.len() + ATTRIBUTES_LEN;
+        let head = self.body.bytes() | self.timestamp.bytes() << (8 * at);
+        let at = at + self.timestamp.len();
+        put_word(into, 0, head | self.offset.bytes() << (8 * at));
+        let mut at = at + self.offset.len();
         if let Some(key) = self.key {
+            put_word(into, at, self.key_len.bytes());
+            at += self.key_len.len();
             into[at..at + key.len()].copy_from_slice(key);
             at += key.len();
+            put_word(into, at, self.value_len.bytes());
+        } else {
+            // That there is no key takes one byte.
+            put_word(into, at, self.key_len.bytes() | self.value_len.bytes() << 8);
+            at += 1;
         }
-        put_word(into, at, small(length(self.value)));
-        at += small_len(length(self.value));
+        at += self.value_len.len();
         if let Some(value) = self.value {
             into[at..at + value.len()].copy_from_slice(value);
             at += value.len();
@@ -239,29 +249,36 @@ impl<'a> Small<'a> {
     }
 }
 
-/// The number that says how long a key or value is, or that there is none.
-#[inline(always)]
-fn length(bytes: Option<&[u8]>) -> u64 {
-    bytes.map_or(zigzag(-1), |bytes| (bytes.len() << 1) as u64)
+/// An unsigned varint of one byte or two.
+#[derive(Clone, Copy)]
+struct Number {
+    value: u64,
+    /// 1 where it takes two bytes, else 0.
+    second: u64,
+}
+
+impl Number {
+    #[inline(always)]
+    fn new(value: u64) -> Self {
+        Self { value, second: u64::from(value > 0x7f) }
+    }
+
+    #[inline(always)]
+    fn len(self) -> usize {
+        1 + self.second as usize
+    }
+
+    /// As it stands in a record, lowest byte first: seven bits, and a mark where seven more follow.
+    #[inline(always)]
+    fn bytes(self) -> u64 {
+        // What does not fit into seven bits moves up by one.
+        self.value + (self.value & !0x7f) + (self.second << 7)
+    }
 }
 
 #[inline(always)]
 fn put_word(into: &mut [u8], at: usize, word: u64) {
     into[at..at + 8].copy_from_slice(&word.to_le_bytes());
-}
-
-/// Bytes of a small number.
-#[inline(always)]
-fn small_len(number: u64) -> usize {
-    1 + usize::from(number >> 7 != 0)
-}
-
-/// A small number as it stands in a record, lowest byte first: seven bits, and a mark where seven more follow.
-#[inline(always)]
-fn small(number: u64) -> u64 {
-    let high = number & !0x7f;
-    // What does not fit into seven bits moves up by one.
-    number + high + (u64::from(high != 0) << 7)
 }
 
 /// Writes a length and its bytes, or null, and answers how many bytes that took.
