@@ -96,11 +96,11 @@ impl Broker {
         let properties = folder.join("server.properties");
         fs::write(&properties, text(&folder, port, controller))
             .map_err(|error| failed("writing server.properties", &error))?;
-        let mut format = java(&library);
+        let mut format = java(&library, &folder);
         format.args(["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config"]);
         format.arg(&properties);
         child::start("kafka format", format, cores)?.finish(START)?;
-        let mut broker = java(&library);
+        let mut broker = java(&library, &folder);
         broker.arg("kafka.Kafka").arg(&properties);
         let mut process = child::start_tethered("kafka", &own_words()?, &broker, cores)?;
         process.wait_line(|line| line.contains(STARTED), START)?;
@@ -122,8 +122,10 @@ pub(crate) fn serve() -> Result<(), RigError> {
     Ok(())
 }
 
-fn java(library: &Path) -> Command {
+fn java(library: &Path, folder: &Path) -> Command {
     let mut java = Command::new("java");
+    // Libraries that it unpacks go with the folder.
+    java.arg(format!("-Djava.io.tmpdir={}", folder.display()));
     java.arg(format!("-Xmx{MEMORY_MIB}m")).arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=info");
     // Logs go to standard output, where the rig waits for the line that says that it serves.
     java.arg("-Dorg.slf4j.simpleLogger.logFile=System.out");

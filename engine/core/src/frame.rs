@@ -136,18 +136,27 @@ impl<'a> Frame<'a> {
         }
     }
 
-    #[cold]
+    /// Out of line, and not rare: every keyed record has it.
+    #[inline(never)]
     fn encode_extension<'p>(&self, place: &'p mut [u8]) -> &'p mut [u8] {
-        let mut writer = Writer { place, at: 0 };
-        writer.put(&self.partition.to_le_bytes());
-        writer.put(&self.key.map_or(NULL_KEY, |key| key.len() as u32).to_le_bytes());
-        writer.put(&self.timestamp_ms.to_le_bytes());
-        writer.put(&(self.headers.bytes.len() as u32).to_le_bytes());
-        writer.put(&self.headers.count.to_le_bytes());
-        writer.put(self.key.unwrap_or_default());
-        writer.put(self.headers.bytes);
-        let at = writer.at;
-        &mut place[at..]
+        let (fixed, rest) = place
+            .split_first_chunk_mut::<EXTENSION_LEN>()
+            .expect("the claim is as long as encoded_len said");
+        let key_len = self.key.map_or(NULL_KEY, |key| key.len() as u32);
+        let first = u64::from(self.partition as u32) | u64::from(key_len) << 32;
+        let last = u64::from(self.headers.bytes.len() as u32) | u64::from(self.headers.count) << 32;
+        fixed[0..8].copy_from_slice(&first.to_le_bytes());
+        fixed[8..16].copy_from_slice(&self.timestamp_ms.to_le_bytes());
+        fixed[16..24].copy_from_slice(&last.to_le_bytes());
+        let key = self.key.unwrap_or_default();
+        let (place, rest) = rest.split_at_mut(key.len());
+        place.copy_from_slice(key);
+        if self.headers.bytes.is_empty() {
+            return rest;
+        }
+        let (place, rest) = rest.split_at_mut(self.headers.bytes.len());
+        place.copy_from_slice(self.headers.bytes);
+        rest
     }
 
     /// Reads a frame as [`Frame::encode`] wrote it.
@@ -226,7 +235,7 @@ fn copy_halves<const HALF: usize>(place: &mut [u8], bytes: &[u8]) {
     place[second..].copy_from_slice(&bytes[second..]);
 }
 
-/// What few frames have beside their payload.
+/// What an extended frame has beside its payload.
 struct Extension<'a> {
     partition: i32,
     timestamp_ms: i64,
@@ -242,7 +251,7 @@ impl<'a> Extension<'a> {
         Self { partition: ANY_PARTITION, timestamp_ms: 0, key: None, headers, payload }
     }
 
-    #[cold]
+    #[inline(never)]
     fn decode(rest: &'a [u8]) -> Result<Self, FrameError> {
         let (fixed, rest) = rest.split_first_chunk::<EXTENSION_LEN>().ok_or(FrameError::TooShort)?;
         let word = |at: usize| u32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
@@ -260,18 +269,6 @@ impl<'a> Extension<'a> {
             headers,
             payload,
         })
-    }
-}
-
-struct Writer<'a> {
-    place: &'a mut [u8],
-    at: usize,
-}
-
-impl Writer<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        self.place[self.at..self.at + bytes.len()].copy_from_slice(bytes);
-        self.at += bytes.len();
     }
 }
 

@@ -18,7 +18,7 @@ const DEFAULT_RETRIES: u32 = i32::MAX as u32;
 pub(super) const TOPIC_LEN_MAX: usize = 249;
 
 /// The settings of one Kafka endpoint, but for its brokers. The names are Kafka's own; each is bounded and explained
-/// in `SETTINGS.md`, and `KAFKA.md` says where a meaning differs from other clients'.
+/// in `SETTINGS.md`, and the README says where a meaning differs from other clients'.
 ///
 /// Durations are whole milliseconds ([`KafkaOptions::linger`]: microseconds), at most 2^31 - 1 milliseconds.
 #[derive(Clone, Debug)]

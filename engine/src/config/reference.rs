@@ -89,8 +89,8 @@ scheme; without a url, `bootstrap.servers` makes it a Kafka.
 const KAFKA_HEAD: &str = "
 ### A Kafka
 
-The names are Kafka's own; [KAFKA.md](KAFKA.md) has the defaults beside those of other clients, and each meaning that
-differs. In the file a name with dots is written as it is: `linger.ms = 5`.
+The names are Kafka's own; the [README](../README.md) has the defaults beside those of other clients, and each meaning
+that differs. In the file a name with dots is written as it is: `linger.ms = 5`.
 
 ";
 
