@@ -29,6 +29,9 @@ const SHORT_DIGITS_MAX: usize = 6;
 /// A type byte, a count of one digit (`ITEMS_MAX` has no more), CRLF.
 const FLAT_HEADER_LEN: usize = 4;
 
+/// A type byte, a digit, CRLF.
+const DIGIT_REPLY_LEN: usize = 4;
+
 const _: () = assert!(ITEMS_MAX < 10);
 
 /// Reads frames out of a connection's bytes. One per connection; it never allocates.
@@ -96,6 +99,11 @@ impl Noted {
     #[inline]
     fn flat(&mut self, input: &[u8], limits: &Limits) -> Option<usize> {
         let len = match *input {
+            // What nearly every PUBLISH is answered: fewer than ten receivers.
+            [b':', digit @ b'0'..=b'9', b'\r', b'\n', ..] => {
+                (self.head, self.item_count) = (Mark::Integer(i64::from(digit - b'0')), 0);
+                DIGIT_REPLY_LEN
+            }
             [b':', ..] => {
                 let (value, end) = short_number(input, 1)?;
                 (self.head, self.item_count) = (Mark::Integer(value as i64), 0);

@@ -139,9 +139,8 @@ impl<'a> Frame<'a> {
     /// Out of line, and not rare: every keyed record has it.
     #[inline(never)]
     fn encode_extension<'p>(&self, place: &'p mut [u8]) -> &'p mut [u8] {
-        let (fixed, rest) = place
-            .split_first_chunk_mut::<EXTENSION_LEN>()
-            .expect("the claim is as long as encoded_len said");
+        let (fixed, rest) =
+            place.split_first_chunk_mut::<EXTENSION_LEN>().expect("the claim is as long as encoded_len said");
         let key_len = self.key.map_or(NULL_KEY, |key| key.len() as u32);
         let first = u64::from(self.partition as u32) | u64::from(key_len) << 32;
         let last = u64::from(self.headers.bytes.len() as u32) | u64::from(self.headers.count) << 32;
