@@ -249,7 +249,7 @@ fn a_claim_is_written_in_place_and_an_abort_leaves_no_trace(config: Config) {
     subscriber.subscribe("a").unwrap();
     assert!(engine.wait_ready(PATIENCE));
     publisher.try_claim(&channel, 5).unwrap().abort();
-    std::mem::forget(publisher.try_claim(&channel, 7).unwrap());
+    let _ = publisher.try_claim(&channel, 7).unwrap();
     assert!(publisher.flush(PATIENCE), "a claim that was forgotten holds no credit");
     let mut claim = publisher.try_claim(&channel, 5).unwrap();
     claim.copy_from_slice(b"12345");
