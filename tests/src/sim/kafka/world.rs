@@ -260,22 +260,40 @@ impl World {
     }
 
     /// A last message to each channel is delivered. Answers when that was.
+    ///
+    /// What the client knows of the cluster may still be what it was before the faults were over: then a first message
+    /// meets a partition that is gone, or, without idempotence, a former leader. From that the client learns, and the
+    /// next one is delivered.
     fn say_last_words(&mut self, from_ns: u64) -> u64 {
-        let mut words = Vec::new();
-        for channel in 0..self.legs.len() {
-            words.extend(self.publish(0, channel, None).map(|sequence| (channel, sequence)));
-        }
-        let at_ns = self.settle(from_ns + self.detection_ns());
-        for (channel, sequence) in words {
-            let message = self.shard.port.ctx.ledger.messages[0][sequence as usize].clone();
-            let told = if truth::can_be_delivered(&self.shard.port, &message) {
-                message.outcome == Some(Outcome::Delivered)
-            } else {
-                message.outcome.is_some()
-            };
-            self.ctx().judge.require(told, "when the faults are over, everything is delivered", || {
-                format!("0.{sequence} for channel {channel}: {message:?}")
-            });
+        let is_idempotent = self.shard.port.scenario.settings.idempotent;
+        let mut channels: Vec<usize> = (0..self.legs.len()).collect();
+        let mut at_ns = from_ns;
+        for may_learn in [true, false] {
+            let mut words = Vec::new();
+            for channel in channels.drain(..) {
+                words.extend(self.publish(0, channel, None).map(|sequence| (channel, sequence)));
+            }
+            if words.is_empty() {
+                break;
+            }
+            at_ns = self.settle(at_ns + self.detection_ns());
+            for (channel, sequence) in words {
+                let message = self.shard.port.ctx.ledger.messages[0][sequence as usize].clone();
+                let can_be_delivered = truth::can_be_delivered(&self.shard.port, &message);
+                let told = match message.outcome {
+                    Some(Outcome::Delivered) => true,
+                    outcome => !can_be_delivered && outcome.is_some(),
+                };
+                let is_lesson = message.outcome == Some(Outcome::NotSent)
+                    || message.outcome == Some(Outcome::Unknown) && !is_idempotent;
+                if !told && may_learn && is_lesson {
+                    channels.push(channel);
+                    continue;
+                }
+                self.ctx().judge.require(told, "when the faults are over, everything is delivered", || {
+                    format!("0.{sequence} for channel {channel}: {message:?}")
+                });
+            }
         }
         at_ns
     }
