@@ -119,6 +119,22 @@ fn what_was_under_way_to_a_partition_that_is_no_more_is_answered_for() {
 }
 
 #[test]
+fn a_partition_that_was_gone_with_its_topic_comes_again() {
+    let mut scene = two_brokers(KafkaSettings { metadata_max_age_ns: SOON_NS, ..settings() });
+    // Its leader's epoch is above the one that the new partition begins with.
+    scene.cluster().move_leader("fx", 1, 1);
+    scene.run(3 * SOON_NS);
+    scene.cluster().delete_topic("fx");
+    scene.cluster().create_topic("fx", 1, TopicOptions::default()).unwrap();
+    scene.run(3 * SOON_NS);
+    scene.cluster().add_partitions("fx", 2).unwrap();
+    scene.run(3 * SOON_NS);
+    scene.publish(&to_partition(1));
+    scene.settle();
+    assert_eq!(outcomes(&scene.take_told()), [(2, Outcome::Delivered, Reason::None)]);
+}
+
+#[test]
 fn what_needs_no_answer_ends_behind_one_that_came() {
     let settings =
         KafkaSettings { acks: Acks::None, idempotent: false, metadata_max_age_ns: SOON_NS, ..settings() };

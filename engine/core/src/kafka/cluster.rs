@@ -510,6 +510,8 @@ impl KafkaProducer {
                 continue;
             }
             partition.leader = -1;
+            // Should it come again, its epochs begin again.
+            partition.leader_epoch = -1;
             let part = Part { topic: index, partition: number as u32 };
             self.abandon(now_ns, part, Reason::NoPartition, ErrorCode::NONE, outlet);
         }
