@@ -210,9 +210,11 @@ pub(super) fn observe(ctx: &mut Context, cluster: &mut Cluster, is_late: bool) {
             }
             let book = &mut ctx.ledger.topics[topic];
             book.ends[partition] = end;
-            book.vacant[partition] = false;
+            // A copy from a connection that was given up, and a broker that knows nothing of the one before: nobody can
+            // tell it from a new message.
+            let is_unknown_copy = std::mem::replace(&mut book.vacant[partition], false) && is_late;
             ctx.coverage.late_batches += u64::from(is_late);
-            observe_records(ctx, cluster, topic, partition as i32, from);
+            observe_records(ctx, cluster, topic, partition as i32, from, is_unknown_copy);
         }
     }
 }
@@ -249,7 +251,14 @@ fn observe_life(ctx: &mut Context, cluster: &Cluster, topic: usize, name: &str) 
     }
 }
 
-fn observe_records(ctx: &mut Context, cluster: &mut Cluster, topic: usize, partition: i32, from: i64) {
+fn observe_records(
+    ctx: &mut Context,
+    cluster: &mut Cluster,
+    topic: usize,
+    partition: i32,
+    from: i64,
+    is_unknown_copy: bool,
+) {
     let name = ctx.ledger.topics[topic].name.clone();
     let incarnation = ctx.ledger.topics[topic].incarnation;
     let records = match cluster.records(&name, partition, from) {
@@ -277,6 +286,7 @@ fn observe_records(ctx: &mut Context, cluster: &mut Cluster, topic: usize, parti
             && record.key == key
             && (message.partition < 0 || message.partition == partition)
             && message.handed_ns.is_some();
+        message.shaken |= is_unknown_copy && !message.places.is_empty();
         message.places.push(place);
         ctx.judge.require(is_whole, "a record is what was published", || format!("{name} {place:?}"));
     }

@@ -284,7 +284,8 @@ impl World {
                     Some(Outcome::Delivered) => true,
                     outcome => !can_be_delivered && outcome.is_some(),
                 };
-                let is_lesson = message.outcome == Some(Outcome::NotSent)
+                let is_anew = self.ctx().ledger.topics[message.topic].incarnation > 0;
+                let is_lesson = message.outcome == Some(Outcome::NotSent) && is_anew
                     || message.outcome == Some(Outcome::Unknown) && !is_idempotent;
                 if !told && may_learn && is_lesson {
                     channels.push(channel);
