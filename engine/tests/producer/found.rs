@@ -1,7 +1,7 @@
 //! What the simulation has found in the producer, one scene for each.
 
 use ringwire_codec::kafka::{Api, ErrorCode};
-use ringwire_core::{Acks, Frame, KafkaSettings, MILLISECOND_NS, Outcome, Reason, SECOND_NS};
+use ringwire_core::{Acks, EndpointState, Frame, KafkaSettings, MILLISECOND_NS, Outcome, Reason, SECOND_NS};
 use ringwire_loopback::kafka::{ClusterOptions, Injection, TopicOptions};
 
 use crate::scene::{Scene, Told, settings};
@@ -214,4 +214,33 @@ fn what_failed_goes_alone_though_what_followed_it_succeeded() {
     scene.settle();
     assert!(scene.take_told().iter().all(|told| told.outcome == Outcome::Delivered));
     assert_eq!(scene.log("fx", 0).len(), 8);
+}
+
+#[test]
+fn a_leader_that_is_not_yet_among_the_brokers_is_asked_for_again() {
+    let mut scene = two_brokers(settings());
+    scene.cluster().stop_broker(2);
+    scene.publish(&to_partition(1));
+    scene.run(SECOND_NS);
+    scene.cluster().fence_broker(2);
+    scene.cluster().start_broker(2);
+    scene.run(2 * SECOND_NS);
+    assert_eq!(outcomes(&scene.take_told()), []);
+    assert_eq!(scene.status().state, EndpointState::Reconnecting);
+    scene.cluster().unfence_broker(2);
+    scene.run(2 * SECOND_NS);
+    assert_eq!(outcomes(&scene.take_told()), [(2, Outcome::Delivered, Reason::None)]);
+}
+
+#[test]
+fn what_waits_for_a_silent_broker_goes_to_the_new_leader_at_once() {
+    let mut scene = two_brokers(settings());
+    // It takes connections, and does not greet.
+    scene.cluster().hold_answers(2);
+    scene.cluster().disconnect(2);
+    scene.publish(&to_partition(1));
+    scene.run(SECOND_NS / 2);
+    scene.cluster().move_leader("fx", 1, 1);
+    scene.run(SECOND_NS);
+    assert_eq!(outcomes(&scene.take_told()), [(2, Outcome::Delivered, Reason::None)]);
 }

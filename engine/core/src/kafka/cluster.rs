@@ -10,6 +10,7 @@ use ringwire_codec::kafka::{
 
 use super::link::{Asked, Link, Part, Question};
 use super::partition::{Batch, Identity};
+use super::topic::Topic;
 use super::{KafkaProducer, Slots};
 use crate::backoff::Random;
 use crate::outlet::{ConnectionId, Outlet};
@@ -338,6 +339,7 @@ impl KafkaProducer {
             is_fruitful &= self.take_topic(now_ns, index, &topic, outlet);
         }
         self.connect_leaders(now_ns, slots);
+        is_fruitful &= !self.waits_for_leader();
         // A topic that the answer does not name was opened after the question.
         let has_new = self.topics.iter().any(|topic| topic.count == 0 && topic.refused.is_none());
         self.cluster.fruitless = if is_fruitful { 0 } else { self.cluster.fruitless.saturating_add(1) };
@@ -440,7 +442,8 @@ impl KafkaProducer {
         is_whole
     }
 
-    /// Takes what metadata or a hint says of a partition's leader, unless that is stale. Answers whether it has one.
+    /// Takes what metadata or a hint says of a partition's leader, unless that is stale. Answers whether it has one that
+    /// can be asked: one that has started again leads before it is among the brokers.
     pub(super) fn take_leader(&mut self, part: Part, leader: i32, epoch: i32, is_another: bool) -> bool {
         let Some(partition) = self.topics[part.topic as usize].partitions.get_mut(part.partition as usize)
         else {
@@ -448,7 +451,7 @@ impl KafkaProducer {
         };
         // An older epoch is an older truth: it would undo a move.
         if !is_another && epoch >= 0 && epoch < partition.leader_epoch {
-            return partition.leader >= 0;
+            return self.cluster.knows(partition.leader);
         }
         let has_moved = partition.leader != leader || is_another;
         partition.leader_epoch = epoch;
@@ -460,7 +463,7 @@ impl KafkaProducer {
             }
             self.is_state_stale = true;
         }
-        leader >= 0
+        self.cluster.knows(leader)
     }
 
     /// Opens connections to all leaders, and lists what waited for one.
@@ -474,10 +477,22 @@ impl KafkaProducer {
                 }
             }
         }
-        for part in std::mem::take(&mut self.homeless) {
+        let mut waiting = std::mem::take(&mut self.homeless);
+        // Nobody would take these out of the list of a connection that is not there.
+        let down = self.links.iter_mut().filter(|link| !link.is_ready());
+        down.for_each(|link| waiting.extend(link.pending.drain(..)));
+        for part in waiting {
             self.topics[part.topic as usize].partitions[part.partition as usize].is_listed = false;
             self.list(part);
         }
+    }
+
+    /// Whether messages wait for a leader that cannot be reached: while it is tried, somebody else may become leader.
+    fn waits_for_leader(&self) -> bool {
+        let is_failing =
+            |leader: i32| self.cluster.lane_of(leader).is_some_and(|lane| self.links[lane].is_failing());
+        let mut partitions = self.topics.iter().flat_map(Topic::present);
+        partitions.any(|partition| partition.has_work() && is_failing(partition.leader))
     }
 
     /// The cluster does not take messages for a topic: what waits for it is answered.

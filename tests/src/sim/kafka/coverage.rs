@@ -86,6 +86,8 @@ counts! {
     stops,
     /// Times when all brokers were stopped.
     blackouts,
+    /// Brokers that led and were not listed.
+    fences,
     /// Brokers that stood still.
     pauses,
     /// Answers held back.

@@ -26,6 +26,10 @@ pub(super) enum Kind {
         moves: bool,
     },
     StopAll,
+    /// It has started again, and metadata says who it leads, but not where it is.
+    Fence {
+        broker: i32,
+    },
     /// Nobody can connect to it.
     Reach {
         broker: i32,
@@ -125,7 +129,7 @@ const REFUSALS: [(i16, bool); 4] = [(10, false), (29, false), (87, false), (19, 
 const DOUBTS: [(i16, bool); 3] = [(7, true), (20, true), (19, false)];
 
 /// What [`choose_kind`] chooses from, and where the losses of state and the injected errors are in it.
-const KINDS: u64 = 27;
+const KINDS: u64 = 29;
 const LOSSES: u64 = 17;
 const INJECTIONS: u64 = 13;
 
@@ -205,6 +209,7 @@ fn choose_kind(
             gap_ns: random.magnitude(tempo_ns / 50, tempo_ns),
             failure: choose_failure(random, &DOUBTS),
         },
+        26 | 27 => Kind::Fence { broker },
         _ => Kind::Nonsense { broker, percent: random.pick(&[2, 10, 50]) },
     })
 }

@@ -64,6 +64,11 @@ impl World {
                 ctx.coverage.blackouts += 1;
                 (1..=scenario.brokers).for_each(|broker| self.stop(broker, false));
             }
+            Kind::Fence { broker } => {
+                ctx.coverage.fences += 1;
+                network.cluster.fence_broker(broker);
+                network.cluster.disconnect(broker);
+            }
             Kind::Reach { broker, reach } => network.hosts.entry(broker).or_default().reach = reach,
             Kind::Move { topic, partition, broker } => {
                 let has_moved = network.cluster.move_leader(name(topic), partition, broker);
@@ -176,6 +181,7 @@ impl World {
                 network.cluster.start_broker(broker);
                 network.hosts.entry(broker).or_default().reach = Reach::Up;
             }
+            Kind::Fence { broker } => network.cluster.unfence_broker(broker),
             Kind::StopAll => {
                 for broker in 1..=scenario.brokers {
                     network.cluster.start_broker(broker);
@@ -231,6 +237,7 @@ impl World {
             let host_of = network.hosts.entry(broker).or_default();
             *host_of = Host { paused: host_of.paused, ..Host::default() };
             network.cluster.start_broker(broker);
+            network.cluster.unfence_broker(broker);
             network.cluster.release_answers(broker);
             network.cluster.thaw_metadata(broker);
             network.cluster.advertise(broker, &host(broker), PORT);

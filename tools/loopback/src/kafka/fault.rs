@@ -98,6 +98,21 @@ impl Cluster {
         }
     }
 
+    /// From now on metadata answers omit a broker, and name it as the leader of what it leads: so they look between a
+    /// broker's registration and the moment when it has caught up.
+    pub fn fence_broker(&mut self, broker: i32) {
+        if let Some(node) = self.node_mut(broker) {
+            node.is_fenced = true;
+        }
+    }
+
+    /// It has caught up.
+    pub fn unfence_broker(&mut self, broker: i32) {
+        if let Some(node) = self.node_mut(broker) {
+            node.is_fenced = false;
+        }
+    }
+
     /// From now on a broker's metadata answers show the leaders of this moment, whoever leads later.
     pub fn freeze_metadata(&mut self, broker: i32) {
         let leaders = |topic: &super::Topic| topic.partitions.iter().map(|found| found.leadership).collect();

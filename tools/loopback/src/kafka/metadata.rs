@@ -57,7 +57,8 @@ impl Cluster {
             answers.iter().map(|answer| self.partitions_seen(call, answer, &replicas)).collect();
         let answers = answers.iter().zip(&partitions);
         let topics: Vec<_> = answers.map(|(answer, partitions)| describe(answer, partitions)).collect();
-        let brokers: Vec<_> = self.running().map(broker).collect();
+        let listed = self.running().filter(|node| !node.is_fenced);
+        let brokers: Vec<_> = listed.map(broker).collect();
         let response = MetadataResponse {
             throttle_time_ms: self.throttle_ms,
             brokers: List::new(&brokers),

@@ -105,6 +105,8 @@ struct Node {
     is_running: bool,
     /// Its answers stay where they are.
     is_held: bool,
+    /// It leads what it led, and no metadata answer lists it.
+    is_fenced: bool,
     /// It answers metadata requests by this, and not by what is.
     stale: Option<fault::StaleView>,
 }
@@ -137,7 +139,7 @@ pub struct Cluster {
 impl Cluster {
     /// A cluster of these brokers, all running, without topics.
     pub fn new(brokers: Vec<Broker>, options: ClusterOptions) -> Self {
-        let node = |broker| Node { broker, is_running: true, is_held: false, stale: None };
+        let node = |broker| Node { broker, is_running: true, is_held: false, is_fenced: false, stale: None };
         Self {
             options,
             nodes: brokers.into_iter().map(node).collect(),
