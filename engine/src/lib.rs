@@ -64,7 +64,7 @@ pub use config::{
 };
 pub use engine::{Engine, OpenError, ShutdownReport, StartError};
 pub use host_shard::{HostShard, Progress};
-pub use publisher::{Claim, Message, Publisher, Refusal};
+pub use publisher::{Claim, Lent, Message, Publisher, Refusal};
 pub use reports::Reports;
 pub use ringwire_core::{
     Acks, BackoffKind, BreakerState, Compression, Counters, CustomPartitioner, Delivery, EndpointState,

@@ -182,18 +182,8 @@ impl Publisher {
     ) -> Result<u64, Refusal> {
         let opened = &*channel.opened;
         self.admitted(opened)?;
-        let lane = self.lanes[opened.shard].up(opened)?;
-        if let Err(refusal) = lane.dues.try_take(opened, lens.body()) {
-            return Err(lane.refused(refusal, lens));
-        }
-        if let Some(mut claim) = lane.ring.try_claim_ahead(lens.frame()) {
-            encode(&mut claim, opened.index, self.next_sequence);
-            claim.commit();
-        } else {
-            lane.put_anywhere(opened, lens, self.next_sequence, encode)?;
-        }
-        lane.shard.waker.notify();
         let sequence = self.next_sequence;
+        self.lanes[opened.shard].up(opened)?.put(opened, lens, sequence, encode)?;
         self.next_sequence = sequence + 1;
         Ok(sequence)
     }
@@ -209,14 +199,45 @@ impl Publisher {
         self.admitted(opened)?;
         let Self { lanes, next_sequence, .. } = self;
         let Lane { ring, dues, shard } = lanes[opened.shard].up(opened)?;
-        // Before the credit, which would count with any length.
-        if len > ring.frame_len_max() - PLAIN_LEN {
-            return Err(too_long(ring, PLAIN_LEN));
-        }
-        dues.fit(opened, len)?;
-        let Ok(mut claim) = ring.try_claim(PLAIN_LEN + len) else { return Err(Refusal::BackPressured) };
+        let mut claim = dues.claim(ring, opened, len)?;
         frame::encode_plain_head(&mut claim, opened.index, *next_sequence);
         Ok(Claim { claim, len, opened, dues, shard, next_sequence })
+    }
+
+    /// Lends the place of a payload of exactly `len` bytes, for languages whose claims cannot borrow: write it, then
+    /// [`Publisher::publish_lent`]. It holds old bytes: overwrite all of them.
+    ///
+    /// Nothing is taken yet: who does not go on leaves no trace, and what is published before it goes to the same place.
+    ///
+    /// # Errors
+    /// As [`Publisher::publish`].
+    #[inline]
+    pub fn try_lend<'a>(&mut self, channel: &'a Channel, len: usize) -> Result<Lent<'a>, Refusal> {
+        let opened = &*channel.opened;
+        self.admitted(opened)?;
+        let Lane { ring, dues, .. } = self.lanes[opened.shard].up(opened)?;
+        let mut claim = dues.claim(ring, opened, len)?;
+        Ok(Lent { opened, len, place: claim[PLAIN_LEN..].as_mut_ptr() })
+    }
+
+    /// Publishes what was written to a place that [`Publisher::try_lend`] of this publisher lent last, and answers its
+    /// sequence.
+    ///
+    /// # Errors
+    /// [`Refusal::Closed`] and [`Refusal::Failed`]: the engine ended meanwhile. No others, unless something was published
+    /// in between.
+    #[inline]
+    pub fn publish_lent(&mut self, lent: Lent<'_>) -> Result<u64, Refusal> {
+        let Lent { opened, len, .. } = lent;
+        self.admitted(opened)?;
+        // Room and credit only grow between two of our own calls: the same claim is there again, and has the same place.
+        let lens = Lens { head: PLAIN_LEN, payload: len };
+        let sequence = self.next_sequence;
+        self.lanes[opened.shard].put(opened, lens, sequence, |place, channel, sequence| {
+            frame::encode_plain_head(place, channel, sequence);
+        })?;
+        self.next_sequence = sequence + 1;
+        Ok(sequence)
     }
 
     /// Whether the engine takes messages, and this channel's.
@@ -332,6 +353,28 @@ impl Lane {
         if lens.frame() > self.ring.frame_len_max() { too_long(&self.ring, lens.head) } else { refusal }
     }
 
+    /// Takes what a message costs, puts it into the ring, and tells the shard; or leaves everything as it was.
+    #[inline(always)]
+    fn put(
+        &mut self,
+        opened: &Opened,
+        lens: Lens,
+        sequence: u64,
+        encode: impl Fn(&mut [u8], u32, u64),
+    ) -> Result<(), Refusal> {
+        if let Err(refusal) = self.dues.try_take(opened, lens.body()) {
+            return Err(self.refused(refusal, lens));
+        }
+        if let Some(mut claim) = self.ring.try_claim_ahead(lens.frame()) {
+            encode(&mut claim, opened.index, sequence);
+            claim.commit();
+        } else {
+            self.put_anywhere(opened, lens, sequence, encode)?;
+        }
+        self.shard.waker.notify();
+        Ok(())
+    }
+
     /// Puts a message that is paid for into the ring behind padding, if that is what it takes, or gives back what it
     /// has paid.
     #[cold]
@@ -403,10 +446,31 @@ impl Dues {
         Ok(())
     }
 
+    /// Room for a payload of `len` bytes behind its head, neither of them written, if it can be paid for: later.
+    #[inline(always)]
+    fn claim<'r>(
+        &mut self,
+        ring: &'r mut FrameWriter,
+        opened: &Opened,
+        len: usize,
+    ) -> Result<RingClaim<'r>, Refusal> {
+        // Before the credit, which would count with any length.
+        if len > ring.frame_len_max() - PLAIN_LEN {
+            return Err(too_long(ring, PLAIN_LEN));
+        }
+        self.fit(opened, len)?;
+        ring.try_claim(PLAIN_LEN + len).map_err(|_| Refusal::BackPressured)
+    }
+
     /// Whether there is what a message needs on all its legs and in the report ring. No two legs have one endpoint.
     #[inline]
     fn fit(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
-        if !opened.tolls.iter().all(|toll| self.credits[toll.endpoint].fits(toll.of(len))) {
+        let mut fits = |toll: &Toll| self.credits[toll.endpoint].fits(toll.of(len));
+        let all_fit = match &opened.toll {
+            Some(toll) => fits(toll),
+            None => opened.tolls.iter().all(fits),
+        };
+        if !all_fit {
             return Err(Refusal::BackPressured);
         }
         if self.slots.as_mut().is_some_and(|slots| !slots.fits(opened.slots())) {
@@ -477,6 +541,22 @@ impl Claim<'_> {
 
     /// Gives the room back; the same as dropping the claim.
     pub fn abort(self) {}
+}
+
+/// The place of a payload in the ring, lent to nobody in particular.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "what was written there is published by `Publisher::publish_lent`"]
+pub struct Lent<'a> {
+    opened: &'a Opened,
+    len: usize,
+    place: *mut u8,
+}
+
+impl Lent<'_> {
+    /// Where it begins. Nobody but this publisher reaches it until it publishes.
+    pub fn place(&self) -> *mut u8 {
+        self.place
+    }
 }
 
 impl Deref for Claim<'_> {

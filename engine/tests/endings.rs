@@ -69,6 +69,17 @@ fn a_frame_that_is_committed_after_the_end_is_reported_within_the_limit() {
     assert_eq!((legs, reports.poll(1, |_| ()), reports.is_empty()), (vec![0, 1], 0, true));
 }
 
+#[test]
+fn what_was_lent_before_the_end_is_refused_after_it() {
+    let engine = Engine::start(buffered(Config::new())).unwrap();
+    let channel = engine.channel("x").unwrap();
+    let (mut publisher, reports) = engine.publisher().unwrap();
+    let lent = publisher.try_lend(&channel, 1).unwrap();
+    drop(engine);
+    assert_eq!(publisher.publish_lent(lent), Err(Refusal::Closed));
+    assert!(reports.is_empty(), "it was not accepted");
+}
+
 fn dropping_an_engine_does_not_wait_for_a_longer_deadline(config: Config) {
     let engine = Engine::start(buffered(config)).unwrap();
     let channel = engine.channel("x").unwrap();

@@ -19,6 +19,7 @@ on_both_hosts! {
     credit_and_report_slots_bound_what_is_outstanding,
     the_local_bus_delivers_without_a_broker,
     a_claim_is_written_in_place_and_an_abort_leaves_no_trace,
+    a_lent_place_is_published_as_it_was_written,
     a_slow_subscriber_is_told_how_many_it_missed,
     a_server_that_goes_away_is_told_and_comes_back_with_a_gap,
     two_endpoints_have_an_outcome_each_and_a_dead_one_costs_nothing,
@@ -256,6 +257,28 @@ fn a_claim_is_written_in_place_and_an_abort_leaves_no_trace(config: Config) {
     assert_eq!(claim.commit(), 0);
     assert_eq!(events(&mut subscriber, 2), ["subscribed", "a=12345"]);
     assert_eq!(collect(&mut reports, 1)[0].sequence, 0);
+}
+
+fn a_lent_place_is_published_as_it_was_written(config: Config) {
+    let engine = Engine::start(config.ring_bytes(16 << 10)).unwrap();
+    let channel = engine.channel("a").unwrap();
+    let (mut publisher, mut reports) = engine.publisher().unwrap();
+    let mut subscriber = engine.subscriber().unwrap();
+    subscriber.subscribe("a").unwrap();
+    assert!(engine.wait_ready(PATIENCE));
+    assert_eq!(events(&mut subscriber, 1), ["subscribed"]);
+    // Past the ring's end, several times.
+    for number in 0..400_usize {
+        let payload = number.to_string().repeat(number % 50);
+        let lent = publisher.try_lend(&channel, payload.len()).unwrap();
+        // SAFETY: it was lent for so many bytes, and nothing was published since.
+        unsafe { std::slice::from_raw_parts_mut(lent.place(), payload.len()) }
+            .copy_from_slice(payload.as_bytes());
+        let _ = publisher.try_lend(&channel, payload.len()).unwrap();
+        assert_eq!(publisher.publish_lent(lent), Ok(number as u64));
+        assert_eq!(events(&mut subscriber, 1), [format!("a={payload}")]);
+        assert_eq!(collect(&mut reports, 1)[0].sequence, number as u64);
+    }
 }
 
 fn a_slow_subscriber_is_told_how_many_it_missed(config: Config) {

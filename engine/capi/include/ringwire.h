@@ -357,11 +357,12 @@ int rw_publishv(rw_publisher *publisher, const rw_channel *channel, const rw_sli
 int rw_try_claim(rw_publisher *publisher, const rw_channel *channel, size_t len, void **place);
 
 /* Publishes what was written at `place`.
+ * RW_CLOSED, RW_FAILED: the engine ended meanwhile, and no destination has it.
  * RW_INVALID: that is not the claim under way of this publisher. */
 int rw_commit(rw_publisher *publisher, void *place, uint64_t *sequence);
 
 /* Gives the room back.
- * RW_INVALID: as rw_commit. */
+ * RW_INVALID: that is not the claim under way of this publisher. */
 int rw_abort(rw_publisher *publisher, void *place);
 
 /* Waits until a message of `len` bytes would be accepted. 1: it would. 0: `timeout_ns` has passed; or, at once, reports

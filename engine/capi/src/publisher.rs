@@ -7,7 +7,7 @@ use ringwire::Publisher;
 
 use crate::boundary::{Handle, In, Kind, LEN_MAX, Out};
 use crate::channel::rw_channel;
-use crate::claim::{Desk, NoClaim};
+use crate::claim::Desk;
 use crate::code::{Code, OK, TOO_LONG, of_open, of_refusal};
 use crate::engine::{duration, rw_engine};
 use crate::message::{HeaderRoom, rw_msg, rw_slice};
@@ -138,23 +138,17 @@ export! {
     ) {
         let (publisher, channel) = (publisher.own()?, channel.get()?);
         place.wanted("place")?;
-        match publisher.desk.claim(&channel.0, len) {
-            Ok(begin) => place.set(begin.cast()),
-            Err(NoClaim::Refused(refusal)) => return Err(of_refusal(refusal)),
-            Err(NoClaim::Code(code)) => return Err(code),
-        }
+        place.set(publisher.desk.claim(&channel.0, len)?.cast());
         Ok(OK)
     }
 
     fn rw_commit(publisher: Handle<rw_publisher>, place: Out<c_void>, sequence: Out<u64>) {
-        let claim = publisher.own()?.desk.take(place.pointer().addr())?;
-        sequence.set(claim.commit());
+        sequence.set(publisher.own()?.desk.commit(place.pointer().addr())?);
         Ok(OK)
     }
 
     fn rw_abort(publisher: Handle<rw_publisher>, place: Out<c_void>) {
-        publisher.own()?.desk.take(place.pointer().addr())?.abort();
-        Ok(OK)
+        publisher.own()?.desk.take(place.pointer().addr()).map(|_| OK)
     }
 
     fn rw_wait_writable(
