@@ -55,6 +55,8 @@ const _: () = assert!(ITEMS_MAX < 10);
 #[derive(Clone, Debug)]
 pub struct FrameReader {
     decoder: Decoder,
+    /// The next byte is the first of a frame: [`Decoder::fresh`], where it is looked at for each of them.
+    is_fresh: bool,
     outer: Noted,
     /// For a nested push: `outer` goes on after it.
     nested: Noted,
@@ -99,11 +101,6 @@ impl Noted {
     #[inline]
     fn flat(&mut self, input: &[u8], limits: &Limits) -> Option<usize> {
         let len = match *input {
-            // What nearly every PUBLISH is answered: fewer than ten receivers.
-            [b':', digit @ b'0'..=b'9', b'\r', b'\n', ..] => {
-                (self.head, self.item_count) = (Mark::Integer(i64::from(digit - b'0')), 0);
-                DIGIT_REPLY_LEN
-            }
             [b':', ..] => {
                 let (value, end) = short_number(input, 1)?;
                 (self.head, self.item_count) = (Mark::Integer(value as i64), 0);
@@ -134,7 +131,7 @@ impl Noted {
 impl FrameReader {
     /// A reader in front of a frame.
     pub fn new(limits: Limits) -> Self {
-        Self { decoder: Decoder::new(limits), outer: Noted::EMPTY, nested: Noted::EMPTY }
+        Self { decoder: Decoder::new(limits), is_fresh: true, outer: Noted::EMPTY, nested: Noted::EMPTY }
     }
 
     /// The next frame, or `None` if it is not complete yet.
@@ -148,9 +145,16 @@ impl FrameReader {
     /// same error until it is [`reset`](Self::reset).
     #[inline]
     pub fn next<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Frame<'a>>, DecodeError> {
-        if self.decoder.fresh()
-            && let Some(len) = self.outer.flat(input, self.decoder.limits())
+        if !self.is_fresh {
+            return self.resume(input);
+        }
+        if let Some((reply, _)) = input.split_first_chunk()
+            && let Some(value) = digit_reply(*reply)
         {
+            (self.outer.head, self.outer.item_count) = (Mark::Integer(value), 0);
+            return Ok(Some(self.outer.frame(reply, false)));
+        }
+        if let Some(len) = self.outer.flat(input, self.decoder.limits()) {
             return Ok(Some(self.outer.frame(&input[..len], false)));
         }
         self.resume(input)
@@ -159,8 +163,10 @@ impl FrameReader {
     /// The long way: token by token, from where the decoder stopped.
     #[inline(never)]
     fn resume<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Frame<'a>>, DecodeError> {
+        self.is_fresh = false;
         loop {
             let Some(mark) = self.decoder.advance(input)? else {
+                self.is_fresh = self.decoder.fresh();
                 return Ok(None);
             };
             let place = self.decoder.place();
@@ -171,6 +177,7 @@ impl FrameReader {
                 return Ok(Some(self.nested.frame(bytes, true)));
             }
             if let Some(len) = self.decoder.frame_len() {
+                self.is_fresh = true;
                 return Ok(Some(self.outer.frame(&input[..len], false)));
             }
         }
@@ -186,7 +193,17 @@ impl FrameReader {
     /// Forgets the frame and any error: the next input begins a new frame. For a new connection.
     pub fn reset(&mut self) {
         self.decoder.reset();
+        self.is_fresh = true;
     }
+}
+
+/// What nearly every `PUBLISH` is answered: fewer than ten receivers. No limit is as low as its length.
+#[inline]
+fn digit_reply(reply: [u8; DIGIT_REPLY_LEN]) -> Option<i64> {
+    const NONE: u32 = u32::from_le_bytes(*b":0\r\n");
+    // Whatever differs in another byte than the digit's makes this large.
+    let value = u32::from_le_bytes(reply).wrapping_sub(NONE).rotate_right(8);
+    (value < 10).then_some(i64::from(value))
 }
 
 /// A bulk string or small integer that is all there, and where it ends.

@@ -161,3 +161,26 @@ fn wanted_tells_how_much_to_receive() {
     assert!(reader.next(b":1\r\n").unwrap().is_some());
     assert_eq!(reader.wanted(), 1);
 }
+
+/// What is read in one look is what is read byte by byte, also where one byte of it is another.
+#[test]
+fn a_reply_of_one_digit_and_its_neighbours() {
+    let mut inputs: Vec<[u8; 4]> = (b'0'..=b'9').map(|digit| [b':', digit, b'\r', b'\n']).collect();
+    for digit in [b'0', b'9'] {
+        for at in 0..4 {
+            inputs.extend((0..=u8::MAX).map(|byte| {
+                let mut input = [b':', digit, b'\r', b'\n'];
+                input[at] = byte;
+                input
+            }));
+        }
+    }
+    for input in inputs {
+        let mut whole = FrameReader::new(Limits::default());
+        let mut split = FrameReader::new(Limits::default());
+        let (_, first) = (whole.next(b""), split.next(&input[..1]).map(|frame| frame.is_some()));
+        let whole = whole.next(&input).map(|frame| frame.map(|it| (format!("{:?}", it.head()), it.len())));
+        let split = split.next(&input).map(|frame| frame.map(|it| (format!("{:?}", it.head()), it.len())));
+        assert_eq!(whole, split, "{:?}, {first:?}", input.escape_ascii().to_string());
+    }
+}
