@@ -8,10 +8,16 @@ use crate::noise::GAP_MIN_NS;
 pub(super) fn notes(plan: &Plan, cores: &Cores) -> Vec<String> {
     let mut notes = vec![
         format!(
-            "{} repetitions of {} s ({} of what the cost of publish, the acknowledgement at 100,000/s and decoding are \
-             judged by; fewer of what no promise hangs on, and half as long in the wide comparisons), each a process of its \
-             own; in every round the contestants run in an order shuffled by seed {}.",
-            plan.repetitions, plan.seconds, plan.judged, plan.seed
+            "{} repetitions of {} s ({} of what the cost of publish and decoding are judged by, {} of {:.1} s for the \
+             acknowledgement at 100,000/s: a stall of the host, which takes milliseconds, spoils one short run and not the \
+             middle of a few long ones; fewer of what no promise hangs on, and half as long in the wide comparisons), each \
+             a process of its own; in every round the contestants run in an order shuffled by seed {}.",
+            plan.repetitions,
+            plan.seconds,
+            plan.judged,
+            plan.tail.1,
+            plan.seconds * plan.tail.0,
+            plan.seed
         ),
         "Figures are medians of the repetitions with the lowest and the highest; intervals are 95 % bootstrap intervals \
          over the repetitions, which are few: take them as rough."

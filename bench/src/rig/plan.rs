@@ -48,6 +48,10 @@ const LONG: (f64, usize) = (5.0, 10);
 /// Repetitions of what a ratio of latencies or of nanoseconds is judged by, in the default plan: with five the verdict
 /// moved from run to run.
 const JUDGED_ROUNDS: usize = 15;
+/// Where a tail is judged, runs are a third as long, and twice as many: a stall of the host takes milliseconds, and spoils
+/// a short run here and there instead of the middle of a few long ones.
+const TAIL_SHARE: f64 = 1.0 / 3.0;
+const TAIL_ROUNDS: usize = 2 * JUDGED_ROUNDS;
 /// Rates of the acknowledgement unless told otherwise, the promised one last; a quick look has that alone.
 const RATES: [u64; 2] = [CALM_RATE, PROMISED_RATE];
 /// What a quick look leaves out unless it is asked for.
@@ -92,6 +96,8 @@ pub(super) struct Plan {
     pub(super) repetitions: usize,
     /// Repetitions where a verdict hangs on it.
     pub(super) judged: usize,
+    /// Share of a run's length, and repetitions, where a tail is judged.
+    pub(super) tail: (f64, usize),
     pub(super) seed: u64,
     pub(super) scenarios: Vec<Scenario>,
     is_quick: bool,
@@ -229,6 +235,7 @@ impl Plan {
             seconds,
             repetitions,
             judged: if is_default { JUDGED_ROUNDS } else { repetitions },
+            tail: if is_default { (TAIL_SHARE, TAIL_ROUNDS) } else { (1.0, repetitions) },
             seed: args.seed.unwrap_or_else(draw_seed),
             scenarios: Scenario::value_variants().iter().copied().filter(is_wanted).collect(),
             is_quick: args.quick,
@@ -346,11 +353,13 @@ impl Plan {
     }
 
     fn ack(&self, rate: u64) -> CasePlan {
-        let load = self.load(rate, 1.0);
-        let title = format!("Due time to acknowledgement at {}/s", thousands(rate));
+        let (is_judged, title) =
+            (rate == PROMISED_RATE, format!("Due time to acknowledgement at {}/s", thousands(rate)));
+        let (share, rounds) = self.tail;
+        let load = self.load(rate, if is_judged { share } else { 1.0 });
         let case = self.case(&format!("ack-{rate}"), title, Mode::Ack, self.everybody(Mode::Ack, &load));
-        if rate == PROMISED_RATE {
-            return self.judged(case, &[OURS, FLOOR], self.judged);
+        if is_judged {
+            return self.judged(case, &[OURS, FLOOR], rounds);
         }
         CasePlan { rounds: case.rounds.min(OTHERS_ROUNDS), ..case }
     }
@@ -391,9 +400,12 @@ impl Plan {
         };
         let title = format!("Due time to subscriber at {}/s, {words}", thousands(load.rate));
         let case = self.case(id, title, Mode::Subscribe, entrants);
-        // CPU varies less than a tail does.
-        let rounds = if tuning == Tuning::Throughput { case.rounds.min(OTHERS_ROUNDS) } else { case.rounds };
-        CasePlan { tuning, ..self.judged(case, &[OURS, FLOOR], rounds) }
+        let rounds = case.rounds;
+        let compared: &[&str] = match tuning {
+            Tuning::Latency => &[OURS, FLOOR],
+            Tuning::Throughput => &[OURS, "redis-rs", "rueidis"],
+        };
+        CasePlan { tuning, ..self.judged(case, compared, rounds) }
     }
 
     fn sweep(&self, done: &[Case]) -> CasePlan {
