@@ -128,6 +128,18 @@ impl Noted {
     }
 }
 
+/// What comes of a look at the input: as little as goes back in registers.
+enum Found {
+    /// It is not complete.
+    Nothing,
+    /// A frame of this length.
+    Whole { len: usize },
+    /// A push inside another frame, from here to the decoder's position.
+    Nested { start: usize },
+    /// The decoder failed.
+    Fault,
+}
+
 impl FrameReader {
     /// A reader in front of a frame.
     pub fn new(limits: Limits) -> Self {
@@ -143,44 +155,63 @@ impl FrameReader {
     ///
     /// The bytes are not RESP, or exceed a limit: the connection is of no further use. The reader answers the
     /// same error until it is [`reset`](Self::reset).
-    #[inline]
+    // In line, and put together here from what comes in registers: a frame handed back through memory is waited for longer
+    // than it takes to find it.
+    #[inline(always)]
     pub fn next<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Frame<'a>>, DecodeError> {
-        if !self.is_fresh {
-            return self.resume(input);
-        }
-        if let Some((reply, _)) = input.split_first_chunk()
+        if self.is_fresh
+            && let Some((reply, _)) = input.split_first_chunk()
             && let Some(value) = digit_reply(*reply)
         {
             (self.outer.head, self.outer.item_count) = (Mark::Integer(value), 0);
             return Ok(Some(self.outer.frame(reply, false)));
         }
-        if let Some(len) = self.outer.flat(input, self.decoder.limits()) {
-            return Ok(Some(self.outer.frame(&input[..len], false)));
+        match self.find(input) {
+            Found::Nothing => Ok(None),
+            Found::Whole { len } => Ok(Some(self.outer.frame(&input[..len], false))),
+            Found::Nested { start } => {
+                Ok(Some(self.nested.frame(&input[start..self.decoder.position()], true)))
+            }
+            Found::Fault => self.fault(input),
         }
-        self.resume(input)
     }
 
-    /// The long way: token by token, from where the decoder stopped.
+    /// The next frame: the short way, or token by token from where the decoder stopped.
     #[inline(never)]
-    fn resume<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Frame<'a>>, DecodeError> {
+    fn find(&mut self, input: &[u8]) -> Found {
+        if self.is_fresh
+            && let Some(len) = self.outer.flat(input, self.decoder.limits())
+        {
+            return Found::Whole { len };
+        }
         self.is_fresh = false;
         loop {
-            let Some(mark) = self.decoder.advance(input)? else {
-                self.is_fresh = self.decoder.fresh();
-                return Ok(None);
-            };
-            let place = self.decoder.place();
-            self.outer.note(mark, place);
-            if let Some(start) = place.push_start {
-                let bytes = &input[start..self.decoder.position()];
-                self.nested = walk(bytes);
-                return Ok(Some(self.nested.frame(bytes, true)));
+            match self.decoder.advance(input) {
+                Ok(Some(mark)) => {
+                    let place = self.decoder.place();
+                    self.outer.note(mark, place);
+                    if let Some(start) = place.push_start {
+                        self.nested = walk(&input[start..self.decoder.position()]);
+                        return Found::Nested { start };
+                    }
+                }
+                Ok(None) => {
+                    self.is_fresh = self.decoder.fresh();
+                    return Found::Nothing;
+                }
+                Err(_) => return Found::Fault,
             }
             if let Some(len) = self.decoder.frame_len() {
                 self.is_fresh = true;
-                return Ok(Some(self.outer.frame(&input[..len], false)));
+                return Found::Whole { len };
             }
         }
+    }
+
+    /// What the decoder says again, whatever the input is now.
+    #[cold]
+    fn fault<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Frame<'a>>, DecodeError> {
+        self.decoder.advance(input).map(|_| None)
     }
 
     /// Length in bytes that `input` must reach before another call can make progress on the current frame,
