@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::random::Random;
-use crate::ring::{ClaimError, frame_ring};
+use crate::ring::{CAPACITY_MIN, ClaimError, frame_ring};
 
 /// Under Miri each step costs some thousand times more.
 const SEEDS: u64 = if cfg!(miri) { 2 } else { 300 };
@@ -146,8 +146,8 @@ fn grantor_like(grantor: &Grantor) -> Grantor {
 fn credit_implies_room_in_the_ring() {
     const FRAME: usize = 8;
     let until = Instant::now() + DEADLINE;
-    let (mut writer, mut reader) = frame_ring(64).unwrap();
-    // Four records of 16 bytes fill the ring exactly, without padding.
+    let (mut writer, mut reader) = frame_ring(CAPACITY_MIN).unwrap();
+    // Four records of two words fill the ring exactly, without padding.
     let (mut account, mut grantor) = credit(Amount { messages: 4, bytes: 0 });
     let one = Amount { messages: 1, bytes: 0 };
     let publishing = thread::spawn(move || {

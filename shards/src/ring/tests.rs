@@ -17,7 +17,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// A frame's contents follow from its number and length: what the reader sees is checked byte by byte.
 fn fill(frame: &mut [u8], number: u64) {
     let mut random = Random::new(number ^ (frame.len() as u64) << 40);
-    for chunk in frame.chunks_mut(WORD) {
+    for chunk in frame.chunks_mut(size_of::<u64>()) {
         let bytes = random.next().to_le_bytes();
         chunk.copy_from_slice(&bytes[..chunk.len()]);
     }
@@ -40,12 +40,12 @@ struct Model {
 
 impl Model {
     fn new(capacity: usize) -> Self {
-        Self { words: capacity / 8, position: 0, used: 0, frames: VecDeque::new() }
+        Self { words: capacity / WORD, position: 0, used: 0, frames: VecDeque::new() }
     }
 
     /// Words for a frame of `len`, with padding.
     fn needed(&self, len: usize) -> usize {
-        let record = 1 + len.div_ceil(8);
+        let record = 1 + len.div_ceil(WORD);
         let to_end = self.words - self.position;
         if record <= to_end { record } else { to_end + record }
     }
@@ -74,7 +74,7 @@ fn behaves_as_the_model(seed: u64) {
     let (mut writer, mut reader) = frame_ring(capacity).unwrap();
     let mut model = Model::new(capacity);
     let max = writer.frame_len_max();
-    assert_eq!(max, capacity / 4 - 8, "seed {seed}");
+    assert_eq!(max, capacity / 4 - WORD, "seed {seed}");
     let (mut ahead_seen, mut rare_seen) = (false, false);
     for step in 0..STEPS {
         let at = format!("seed {seed}, step {step}");
@@ -196,19 +196,19 @@ fn two_threads_on_a_ring_of_many_frames() {
 
 #[test]
 fn only_powers_of_two_in_the_range_are_capacities() {
-    for bytes in [0, 1, 32, 63, 65, 96, 1000, CAPACITY_MAX + 1, 2 * CAPACITY_MAX, usize::MAX] {
+    for bytes in [0, 1, 64, 127, 129, 192, 1000, CAPACITY_MAX + 1, 2 * CAPACITY_MAX, usize::MAX] {
         assert_eq!(frame_ring(bytes).err(), Some(CapacityError { bytes }));
     }
-    for bytes in [CAPACITY_MIN, 128, 4096] {
+    for bytes in [CAPACITY_MIN, 256, 4096] {
         let (writer, _) = frame_ring(bytes).unwrap();
-        assert_eq!((writer.capacity(), writer.frame_len_max()), (bytes, bytes / 4 - 8));
+        assert_eq!((writer.capacity(), writer.frame_len_max()), (bytes, bytes / 4 - WORD));
     }
 }
 
 #[test]
 fn the_longest_frame_fits_an_empty_ring_wherever_it_stands() {
-    for capacity in [64, 128, 1024] {
-        for before in 0..capacity / 8 {
+    for capacity in [CAPACITY_MIN, 256, 1024] {
+        for before in 0..capacity / WORD {
             let (mut writer, mut reader) = frame_ring(capacity).unwrap();
             for _ in 0..before {
                 writer.try_claim(0).unwrap().commit();
@@ -227,7 +227,7 @@ fn the_longest_frame_fits_an_empty_ring_wherever_it_stands() {
 #[test]
 fn an_aborted_claim_lends_the_same_bytes_again() {
     let (mut writer, reader) = frame_ring(256).unwrap();
-    for len in [0, 1, 8, 50] {
+    for len in [0, 1, 16, 48] {
         let mut claim = writer.try_claim(len).unwrap();
         claim.fill(0xA5);
         let place = claim.as_ptr();
@@ -241,7 +241,7 @@ fn an_aborted_claim_lends_the_same_bytes_again() {
 
 #[test]
 fn a_batch_gives_its_room_back_at_its_end() {
-    let (mut writer, mut reader) = frame_ring(64).unwrap();
+    let (mut writer, mut reader) = frame_ring(CAPACITY_MIN).unwrap();
     for _ in 0..8 {
         writer.try_claim(0).unwrap().commit();
     }
@@ -257,14 +257,14 @@ fn a_batch_gives_its_room_back_at_its_end() {
 
 #[test]
 fn a_handler_that_panics_has_read_its_frame() {
-    let (mut writer, mut reader) = frame_ring(256).unwrap();
+    let (mut writer, mut reader) = frame_ring(512).unwrap();
     // Across the end of the storage, with padding.
     for _ in 0..3 {
-        writer.try_claim(56).unwrap().commit();
+        writer.try_claim(112).unwrap().commit();
         reader.read(1, |_| {});
     }
     for number in 0..4 {
-        let mut claim = writer.try_claim(40).unwrap();
+        let mut claim = writer.try_claim(80).unwrap();
         fill(&mut claim, number);
         claim.commit();
     }
@@ -277,20 +277,20 @@ fn a_handler_that_panics_has_read_its_frame() {
     }));
     assert!(panicked.is_err());
     assert_eq!(reader.read(9, |frame| seen.push(frame.to_vec())), 2);
-    assert_eq!(seen, (0..4).map(|number| filled(40, number)).collect::<Vec<_>>());
+    assert_eq!(seen, (0..4).map(|number| filled(80, number)).collect::<Vec<_>>());
     // All of the room came back.
     assert!(reader.is_empty());
-    assert!(writer.try_claim(56).is_ok());
+    assert!(writer.try_claim(112).is_ok());
 }
 
 #[test]
 fn each_end_sees_that_the_other_is_gone() {
-    let (writer, reader) = frame_ring(64).unwrap();
+    let (writer, reader) = frame_ring(CAPACITY_MIN).unwrap();
     assert!(!writer.is_abandoned() && !reader.is_abandoned());
     drop(reader);
     assert!(writer.is_abandoned());
 
-    let (mut writer, mut reader) = frame_ring(64).unwrap();
+    let (mut writer, mut reader) = frame_ring(CAPACITY_MIN).unwrap();
     writer.try_claim(3).unwrap().commit();
     drop(writer);
     assert!(reader.is_abandoned());
