@@ -7,23 +7,17 @@
  * decode     redisReader alone, in memory; the client is `hiredis replies` or `hiredis messages`
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/time.h>
-#include <time.h>
 
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 
-#define SECOND_NS UINT64_C(1000000000)
+#include "peer.h"
+
 /* Between the start of the schedule and its first message. */
 #define LEAD_NS (SECOND_NS / 100)
 /* The rig's bound for a program that hears nothing. */
@@ -51,66 +45,9 @@ static struct {
 
 static uint64_t mark_ns, mark_cpu_ns, *latencies, *lates;
 
-static void give_up(const char *what, const char *why) {
-    fprintf(stderr, "%s: %s\n", what, why);
-    exit(1);
-}
-
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t cpu_ns(void) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * SECOND_NS +
-           (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
-}
-
 static void mark(void) {
     mark_ns = now_ns();
     mark_cpu_ns = cpu_ns();
-}
-
-static void *reserve(size_t count, size_t size) {
-    void *memory = calloc(count > 0 ? count : 1, size);
-    if (memory == NULL) give_up("memory", strerror(ENOMEM));
-    return memory;
-}
-
-static void *read_file(const char *path, size_t *size) {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL || fseek(file, 0, SEEK_END) != 0) give_up(path, strerror(errno));
-    long end = ftell(file);
-    if (end < 0) give_up(path, strerror(errno));
-    *size = (size_t)end;
-    rewind(file);
-    void *bytes = reserve(*size, 1);
-    if (fread(bytes, 1, *size, file) != *size) give_up(path, "could not be read");
-    fclose(file);
-    return bytes;
-}
-
-static void write_words(const char *ending, const uint64_t *words) {
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s%s", plan.out, ending) >= (int)sizeof path)
-        give_up(plan.out, "the name is too long");
-    FILE *file = fopen(path, "wb");
-    if (file == NULL) give_up(path, strerror(errno));
-    size_t written = fwrite(words, sizeof *words, plan.messages, file);
-    if (fclose(file) != 0 || written != plan.messages) give_up(path, "could not be written");
-}
-
-/* The high-water mark of this program's own memory: ru_maxrss would begin with that of the process that forked it. */
-static long max_rss_kib(void) {
-    char line[256];
-    long kib = 0;
-    FILE *status = fopen("/proc/self/status", "r");
-    while (status != NULL && fgets(line, sizeof line, status) != NULL && sscanf(line, "VmHWM: %ld", &kib) != 1) {}
-    if (status != NULL) fclose(status);
-    return kib;
 }
 
 static void print_result(const char *settings, size_t failed, uint64_t end_ns, uint64_t end_cpu_ns) {
@@ -205,8 +142,8 @@ static void ack(void) {
         turn(sent < total ? loop.start_ns + plan.schedule[sent] : now + SECOND_NS);
     }
     uint64_t end_ns = now_ns(), end_cpu_ns = cpu_ns();
-    write_words("", latencies);
-    write_words(".late", lates);
+    write_words(plan.out, "", latencies, plan.messages);
+    write_words(plan.out, ".late", lates, plan.messages);
     print_result("\"asynchronous API\",\"one thread paces, sends and receives\",\"sleeps in ppoll until due, timer slack "
                  "1 ns\",\"TCP_NODELAY\"",
                  loop.failed, end_ns, end_cpu_ns);
@@ -328,34 +265,18 @@ static void subscribe(void) {
     }
     uint64_t end_ns = now_ns(), end_cpu_ns = cpu_ns();
     for (size_t message = 0; message < plan.messages; message++) failed += latencies[message] == FAILED;
-    write_words("", latencies);
+    write_words(plan.out, "", latencies, plan.messages);
     print_result("\"blocking redisGetReply\",\"reader maxbuf 0\"", failed, end_ns, end_cpu_ns);
 }
 
 /* ---- the command line ---- */
 
-static const char *text(int count, char **words, const char *name) {
-    for (int word = 1; word + 1 < count; word += 2)
-        if (strcmp(words[word], name) == 0) return words[word + 1];
-    give_up(name, "is missing");
-    return NULL;
-}
-
-static size_t number(int count, char **words, const char *name, size_t least) {
-    const char *digits = text(count, words, name);
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(digits, &end, 10);
-    if (errno != 0 || *digits < '0' || *digits > '9' || *end != 0 || value < least) give_up(name, "is not a number that will do");
-    return value;
-}
-
 static void read_plan(int count, char **words) {
-    plan.mode = text(count, words, "--mode");
-    plan.tuning = text(count, words, "--tuning");
+    plan.mode = needed(count, words, "--mode");
+    plan.tuning = needed(count, words, "--tuning");
     if (strcmp(plan.tuning, "latency") != 0 && strcmp(plan.tuning, "throughput") != 0)
         give_up(plan.tuning, "--tuning is latency or throughput");
-    const char *address = text(count, words, "--address"), *colon = strrchr(address, ':');
+    const char *address = needed(count, words, "--address"), *colon = strrchr(address, ':');
     if (colon == NULL || (size_t)(colon - address) >= sizeof plan.host) give_up(address, "--address is HOST:PORT");
     memcpy(plan.host, address, (size_t)(colon - address));
     plan.port = atoi(colon + 1);
@@ -369,15 +290,15 @@ static void read_plan(int count, char **words) {
     latencies = reserve(plan.messages, sizeof *latencies);
     lates = reserve(plan.messages, sizeof *lates);
     memset(latencies, 0xff, plan.messages * sizeof *latencies);
-    if (strcmp(plan.mode, "flood") != 0) plan.out = text(count, words, "--out");
+    if (strcmp(plan.mode, "flood") != 0) plan.out = needed(count, words, "--out");
     if (strcmp(plan.mode, "subscribe") == 0) return;
     size_t size;
     plan.bytes = number(count, words, "--bytes", 1);
-    plan.payloads = read_file(text(count, words, "--payloads"), &size);
+    plan.payloads = read_file(needed(count, words, "--payloads"), &size);
     plan.records = size / plan.bytes;
     if (plan.records == 0) give_up("--payloads", "less than one record of --bytes");
     if (strcmp(plan.mode, "ack") != 0) return;
-    plan.schedule = read_file(text(count, words, "--schedule"), &size);
+    plan.schedule = read_file(needed(count, words, "--schedule"), &size);
     if (size / sizeof *plan.schedule < plan.warmup + plan.messages) give_up("--schedule", "too few times");
 }
 
@@ -388,7 +309,7 @@ int main(int count, char **words) {
     if (strcmp(plan.mode, "ack") == 0) ack();
     else if (strcmp(plan.mode, "flood") == 0) flood();
     else if (strcmp(plan.mode, "subscribe") == 0) subscribe();
-    else if (strcmp(plan.mode, "decode") == 0) decode(strstr(text(count, words, "--client"), "messages") != NULL);
+    else if (strcmp(plan.mode, "decode") == 0) decode(strstr(needed(count, words, "--client"), "messages") != NULL);
     else give_up(plan.mode, "--mode is ack, flood, subscribe or decode");
     return 0;
 }

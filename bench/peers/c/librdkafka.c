@@ -6,21 +6,15 @@
  * Message i goes to the topic `rig` with the key `rig.{i % channels}`; the library's own partitioner places it.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <time.h>
 
 #include <librdkafka/rdkafka.h>
 
-#define SECOND_NS UINT64_C(1000000000)
+#include "peer.h"
+
 /* Between the start of the schedule and its first message. */
 #define LEAD_NS (SECOND_NS / 100)
 /* The rig's bound for a program that hears nothing. */
@@ -47,66 +41,9 @@ static uint64_t mark_ns, mark_cpu_ns, start_ns, *latencies, *lates;
 static atomic_size_t answered, failed;
 static atomic_ullong last_ns;
 
-static void give_up(const char *what, const char *why) {
-    fprintf(stderr, "%s: %s\n", what, why);
-    exit(1);
-}
-
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t cpu_ns(void) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * SECOND_NS +
-           (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
-}
-
 static void mark(void) {
     mark_ns = now_ns();
     mark_cpu_ns = cpu_ns();
-}
-
-static void *reserve(size_t count, size_t size) {
-    void *memory = calloc(count > 0 ? count : 1, size);
-    if (memory == NULL) give_up("memory", strerror(ENOMEM));
-    return memory;
-}
-
-static void *read_file(const char *path, size_t *size) {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL || fseek(file, 0, SEEK_END) != 0) give_up(path, strerror(errno));
-    long end = ftell(file);
-    if (end < 0) give_up(path, strerror(errno));
-    *size = (size_t)end;
-    rewind(file);
-    void *bytes = reserve(*size, 1);
-    if (fread(bytes, 1, *size, file) != *size) give_up(path, "could not be read");
-    fclose(file);
-    return bytes;
-}
-
-static void write_words(const char *ending, const uint64_t *words) {
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s%s", plan.out, ending) >= (int)sizeof path)
-        give_up(plan.out, "the name is too long");
-    FILE *file = fopen(path, "wb");
-    if (file == NULL) give_up(path, strerror(errno));
-    size_t written = fwrite(words, sizeof *words, plan.messages, file);
-    if (fclose(file) != 0 || written != plan.messages) give_up(path, "could not be written");
-}
-
-/* The high-water mark of this program's own memory: ru_maxrss would begin with that of the process that forked it. */
-static long max_rss_kib(void) {
-    char line[256];
-    long kib = 0;
-    FILE *status = fopen("/proc/self/status", "r");
-    while (status != NULL && fgets(line, sizeof line, status) != NULL && sscanf(line, "VmHWM: %ld", &kib) != 1) {}
-    if (status != NULL) fclose(status);
-    return kib;
 }
 
 static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *told, void *unused) {
@@ -223,38 +160,21 @@ static void ack(void) {
     }
     pthread_join(reports, NULL);
     uint64_t end_ns = last_ns, end_cpu_ns = cpu_ns();
-    write_words("", latencies);
-    write_words(".late", lates);
+    write_words(plan.out, "", latencies, plan.messages);
+    write_words(plan.out, ".late", lates, plan.messages);
     print_result("\"one thread paces and produces, another serves delivery reports\",\"timer slack 1 ns\"", end_ns,
                  end_cpu_ns);
 }
 
 /* ---- the command line ---- */
 
-static const char *text(int count, char **words, const char *name, const char *otherwise) {
-    for (int word = 1; word + 1 < count; word += 2)
-        if (strcmp(words[word], name) == 0) return words[word + 1];
-    if (otherwise == NULL) give_up(name, "is missing");
-    return otherwise;
-}
-
-static size_t number(int count, char **words, const char *name, size_t least) {
-    const char *digits = text(count, words, name, NULL);
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(digits, &end, 10);
-    if (errno != 0 || *digits < '0' || *digits > '9' || *end != 0 || value < least)
-        give_up(name, "is not a number that will do");
-    return value;
-}
-
 static void read_plan(int count, char **words) {
     size_t size;
-    plan.mode = text(count, words, "--mode", NULL);
-    plan.address = text(count, words, "--address", NULL);
-    plan.compression = text(count, words, "--compression", "none");
+    plan.mode = needed(count, words, "--mode");
+    plan.address = needed(count, words, "--address");
+    plan.compression = option(count, words, "--compression", "none");
     /* The library's own default. */
-    plan.linger = text(count, words, "--linger", "5");
+    plan.linger = option(count, words, "--linger", "5");
     plan.messages = number(count, words, "--messages", 1);
     plan.warmup = number(count, words, "--warmup", 0);
     plan.bytes = number(count, words, "--bytes", 1);
@@ -262,15 +182,15 @@ static void read_plan(int count, char **words) {
     plan.keys = reserve(plan.channels, sizeof *plan.keys);
     for (size_t key = 0; key < plan.channels; key++)
         plan.keys[key].len = (size_t)snprintf(plan.keys[key].bytes, KEY_MAX, "rig.%zu", key);
-    plan.payloads = read_file(text(count, words, "--payloads", NULL), &size);
+    plan.payloads = read_file(needed(count, words, "--payloads"), &size);
     plan.records = size / plan.bytes;
     if (plan.records == 0) give_up("--payloads", "less than one record of --bytes");
     if (strcmp(plan.mode, "ack") != 0) return;
-    plan.out = text(count, words, "--out", NULL);
+    plan.out = needed(count, words, "--out");
     latencies = reserve(plan.messages, sizeof *latencies);
     lates = reserve(plan.messages, sizeof *lates);
     memset(latencies, 0xff, plan.messages * sizeof *latencies);
-    plan.schedule = read_file(text(count, words, "--schedule", NULL), &size);
+    plan.schedule = read_file(needed(count, words, "--schedule"), &size);
     if (size / sizeof *plan.schedule < plan.warmup + plan.messages) give_up("--schedule", "too few times");
 }
 

@@ -13,15 +13,8 @@
  * the core that --shard-core names.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <inttypes.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
@@ -29,7 +22,8 @@
 #include <librdkafka/rdkafka.h>
 #include <ringwire.h>
 
-#define SECOND_NS UINT64_C(1000000000)
+#include "peer.h"
+
 /* Calls whose mean is taken: far more than the timer's own cost, and fewer than any queue holds. */
 #define BATCH 1000
 #define BATCHES 200
@@ -52,17 +46,6 @@ static double ticks_per_ns;
 static uint64_t refused;
 /* What a way has to say of its setup, for the settings. */
 static char setup[256];
-
-static void give_up(const char *what, const char *why) {
-    fprintf(stderr, "%s: %s\n", what, why);
-    exit(1);
-}
-
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
 
 /* Once everything before it is done, and before anything behind it begins. */
 static inline uint64_t ticks(void) {
@@ -280,53 +263,15 @@ static double flat_out(const struct way *way) {
 
 /* ---- the command line, and what is told ---- */
 
-static const char *text(int count, char **words, const char *name) {
-    for (int word = 1; word + 1 < count; word += 2)
-        if (strcmp(words[word], name) == 0) return words[word + 1];
-    return NULL;
-}
-
-static const char *needed(int count, char **words, const char *name) {
-    const char *found = text(count, words, name);
-    if (found == NULL) give_up(name, "is missing");
-    return found;
-}
-
-static size_t number(int count, char **words, const char *name) {
-    return strtoul(needed(count, words, name), NULL, 10);
-}
-
-static void *read_file(const char *path, size_t *size) {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL || fseek(file, 0, SEEK_END) != 0) give_up(path, strerror(errno));
-    long end = ftell(file);
-    if (end <= 0) give_up(path, "is empty");
-    *size = (size_t)end;
-    rewind(file);
-    void *bytes = malloc(*size);
-    if (bytes == NULL || fread(bytes, 1, *size, file) != *size) give_up(path, "could not be read");
-    fclose(file);
-    return bytes;
-}
-
-static void write_words(const char *ending, const uint64_t *words) {
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s%s", plan.out, ending) >= (int)sizeof path) give_up(plan.out, "is too long");
-    FILE *file = fopen(path, "wb");
-    if (file == NULL) give_up(path, strerror(errno));
-    size_t written = fwrite(words, sizeof *words, plan.messages, file);
-    if (fclose(file) != 0 || written != plan.messages) give_up(path, "could not be written");
-}
-
 static void read_plan(int count, char **words) {
     size_t size;
-    const char *core = text(count, words, "--shard-core");
+    const char *core = option(count, words, "--shard-core", NULL);
     plan.client = needed(count, words, "--client");
     plan.out = needed(count, words, "--out");
-    plan.broker = text(count, words, "--broker");
-    plan.messages = number(count, words, "--messages");
-    plan.warmup = number(count, words, "--warmup");
-    plan.bytes = number(count, words, "--bytes");
+    plan.broker = option(count, words, "--broker", NULL);
+    plan.messages = number(count, words, "--messages", 0);
+    plan.warmup = number(count, words, "--warmup", 0);
+    plan.bytes = number(count, words, "--bytes", 0);
     plan.shard_core = core == NULL ? -1 : atoi(core);
     plan.payloads = read_file(needed(count, words, "--payloads"), &size);
     plan.records = plan.bytes == 0 ? 0 : size / plan.bytes;
@@ -363,17 +308,15 @@ int main(int count, char **words) {
     paced(way);
     uint64_t failed = refused;
     double mean_ns = flat_out(way);
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    write_words("", tenths);
-    write_words(".late", lates);
+    write_words(plan.out, "", tenths, plan.messages);
+    write_words(plan.out, ".late", lates, plan.messages);
     printf("{\"client\":\"%s\",\"version\":\"ringwire %s, librdkafka %s, hiredis %d.%d.%d\",\"settings\":[\"spins for the "
            "due time\",%s%s%s\"flat out, mean of a batch of %d: %.1f ns\"],\"messages\":%zu,\"failed\":%" PRIu64
            ",\"elapsed_ns\":%" PRIu64 ",\"cpu_ns\":%" PRIu64 ",\"max_rss_kib\":%ld,\"flat_out_ns\":%.2f}\n",
            plan.client, rw_version(), rd_kafka_version_str(), HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH, *setup ? "\"" : "",
            setup, *setup ? "\"," : "", BATCH, mean_ns,
            plan.messages, failed, last_ns - first_ns,
-           (uint64_t)usage.ru_utime.tv_sec * SECOND_NS + (uint64_t)usage.ru_utime.tv_usec * 1000, usage.ru_maxrss, mean_ns);
+           cpu_ns(), max_rss_kib(), mean_ns);
     /* A file of results is all that is wanted: what the libraries hold goes with the process. */
     fflush(stdout);
     _exit(0);
