@@ -1,6 +1,7 @@
 //! An open channel: its name, its shard and its legs, resolved once.
 
 use std::fmt;
+use std::mem::offset_of;
 use std::sync::Arc;
 
 use ringwire_core::channel::Target;
@@ -9,24 +10,28 @@ use ringwire_shards::credit::Amount;
 
 use crate::config::EndpointKind;
 
-/// What was resolved when a channel was opened.
+/// What was resolved when a channel was opened. All that a publisher of a channel with one leg looks at stands in the
+/// first line: after a pause every line costs a miss.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Opened {
     /// What its engine's [`crate::shared::Shared::admits`] wants to see.
     pub(crate) pass: u64,
-    pub(crate) index: u32,
-    pub(crate) name: Box<[u8]>,
-    pub(crate) shard: usize,
-    pub(crate) legs: Vec<Leg>,
-    /// What a message pays on each leg that has an endpoint.
-    pub(crate) tolls: Box<[Toll]>,
-    /// The only one of them, where there is one: it stands with what else a publisher looks at.
+    /// The only one of `tolls`, where there is one.
     pub(crate) toll: Option<Toll>,
+    pub(crate) shard: usize,
     /// Report slots that a message takes: one for each leg.
     slots: u64,
+    pub(crate) index: u32,
     /// Whether every leg refuses messages while its endpoint is not connected.
     pub(crate) rejects: bool,
+    /// What a message pays on each leg that has an endpoint.
+    pub(crate) tolls: Box<[Toll]>,
+    pub(crate) legs: Vec<Leg>,
+    pub(crate) name: Box<[u8]>,
 }
+
+const _: () = assert!(offset_of!(Opened, tolls) <= 64);
 
 /// The credit that one leg asks of a message.
 #[derive(Clone, Copy, Debug)]

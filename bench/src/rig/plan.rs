@@ -392,15 +392,15 @@ impl Plan {
     }
 
     fn subscribe(&self, tuning: Tuning) -> CasePlan {
-        let load = self.load(PROMISED_RATE, 1.0);
-        let entrants = self.everybody(Mode::Subscribe, &load);
-        let (id, words) = match tuning {
-            Tuning::Latency => ("subscribe", "tuned for latency"),
-            Tuning::Throughput => ("subscribe-cpu", "tuned for little work"),
+        // A tail is judged in the one, and CPU in the other.
+        let (id, words, (share, rounds)) = match tuning {
+            Tuning::Latency => ("subscribe", "tuned for latency", self.tail),
+            Tuning::Throughput => ("subscribe-cpu", "tuned for little work", (1.0, self.repetitions)),
         };
+        let load = self.load(PROMISED_RATE, share);
+        let entrants = self.everybody(Mode::Subscribe, &load);
         let title = format!("Due time to subscriber at {}/s, {words}", thousands(load.rate));
         let case = self.case(id, title, Mode::Subscribe, entrants);
-        let rounds = case.rounds;
         let compared: &[&str] = match tuning {
             Tuning::Latency => &[OURS, FLOOR],
             Tuning::Throughput => &[OURS, "redis-rs", "rueidis"],
