@@ -17,11 +17,6 @@ use crate::server::Server;
 
 /// How long a flood takes that is not slow, in seconds: a client that takes longer sends fewer messages from then on.
 const FLOOD_S: f64 = 10.0;
-/// Cores that a Redis server and a real broker need, so that neither waits for the other.
-const BESIDE_CORES: usize = 2;
-const BESIDE_SHARED: &str = "Beside Redis the Kafka leg goes to Ringwire's embedded broker here: a real one would share the \
-                             only core of the Redis server, and the rise would be the broker's. What is left in it is what \
-                             the shard does, and what the embedded broker takes of that core.";
 
 /// A part of the Kafka report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -120,17 +115,16 @@ pub(crate) fn run(args: &KafkaArgs) -> Result<(), RigError> {
     let mut conditions = Conditions { cores: cores.words(), seed, ..Conditions::read() };
     let broker = Broker::start(args.embedded, &cores.server)?;
     conditions.server.clone_from(&broker.words);
-    let wants_redis = args.wants(KafkaScenario::BesideRedis) && cases.has_ours();
-    let redis = wants_redis.then(|| Server::start(args.embedded, &own, &cores.server, false)).transpose()?;
-    let is_shared = wants_redis && !args.embedded && cores.server.len() < BESIDE_CORES;
-    let light = is_shared.then(|| Broker::start(true, &cores.server)).transpose()?;
-    let mut notes = notes(rounds, seed);
-    notes.extend(is_shared.then(|| BESIDE_SHARED.to_owned()));
+    let redis = if args.wants(KafkaScenario::BesideRedis) && cases.has_ours() {
+        Some(Server::start(args.embedded, &own, &cores.server, false)?)
+    } else {
+        None
+    };
+    let notes = notes(rounds, seed);
     let mut results =
         Results { format: FORMAT, conditions, repetitions: rounds, absent, notes, ..Results::default() };
     let mut measure = Measure::new(&cores, broker.address, None, seed, FLOOD_S)?;
-    let beside = redis.as_ref().map(|redis| (redis, light.as_ref().unwrap_or(&broker)));
-    scenarios(args, &cases, &mut measure, beside, &mut results)?;
+    scenarios(args, &cases, &mut measure, (&broker, redis.as_ref()), &mut results)?;
     if args.wants(KafkaScenario::Memory) && cases.has_ours() {
         results.facts.extend(probe.kafka(broker.address, TOPIC, &cores.client));
     }
@@ -146,7 +140,7 @@ fn scenarios(
     args: &KafkaArgs,
     cases: &Cases,
     measure: &mut Measure<'_>,
-    beside: Option<(&Server, &Broker)>,
+    (broker, redis): (&Broker, Option<&Server>),
     results: &mut Results,
 ) -> Result<(), RigError> {
     let floods: &[Codec] = if args.wants(KafkaScenario::Flood) { &args.compression } else { &[] };
@@ -157,7 +151,7 @@ fn scenarios(
     if args.wants(KafkaScenario::Encode) {
         others.push(cases.encode(&args.compression));
     }
-    others.extend(beside.map(|(redis, broker)| cases.beside_redis(redis.address, broker.address)));
+    others.extend(redis.map(|redis| cases.beside_redis(redis.address, broker.address)));
     let heatings: Vec<CasePlan> = if floods.is_empty() {
         // The broker is warm in any case.
         vec![cases.heating(Codec::None)]
@@ -224,6 +218,9 @@ fn notes(rounds: usize, seed: u64) -> Vec<String> {
             .to_owned(),
         "CPU is the client's whole process, user and system, from the first counted message to the last answer. In the \
          flood ringwire's shard naps (idle: moderate), in the acknowledgement it parks."
+            .to_owned(),
+        "Beside Redis, server and broker share a core where there are but two: what the broker takes from the Redis \
+         server is in the rise, with compression and without."
             .to_owned(),
     ];
     if rounds < 5 {
