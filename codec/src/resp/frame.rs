@@ -228,7 +228,8 @@ impl FrameReader {
     }
 }
 
-/// What nearly every `PUBLISH` is answered: fewer than ten receivers. No limit is as low as its length.
+/// What nearly every `PUBLISH` is answered: fewer than ten receivers. Its four bytes are within any
+/// [`Limits::frame_len_max`] of use, and are not held against it.
 #[inline]
 fn digit_reply(reply: [u8; DIGIT_REPLY_LEN]) -> Option<i64> {
     const NONE: u32 = u32::from_le_bytes(*b":0\r\n");
