@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -322,6 +322,8 @@ impl Engine {
     }
 
     fn open_publisher(&self, with_reports: bool) -> Result<(Publisher, Option<Reports>), OpenError> {
+        /// Of the whole process.
+        static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
         running(&self.shared)?;
         let config = &self.shared.config;
         let (reports_sleeper, reports_waker) = sleeper(Fence::Full)?;
@@ -345,7 +347,8 @@ impl Engine {
                 config.endpoints.iter().map(capacity).map(credit).map(padded).unzip();
             let leftover = Leftover::default();
             let dues = Dues { credits: credits.into(), slots: None };
-            let mut lane = CachePadded::new(Lane { ring: writer, dues, shard: shard.clone() });
+            let (shard, waker) = (shard.clone(), shard.waker.clone());
+            let mut lane = CachePadded::new(Lane { ring: writer, dues, shard: shard.clone(), waker });
             let mut port = Box::new(CachePadded::new(PublisherPort {
                 id,
                 grantors: grantors.into(),
@@ -367,6 +370,7 @@ impl Engine {
         }
         let polled_by = Arc::<PolledBy>::default();
         let publisher = Publisher {
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             shared: self.shared.clone(),
             lanes: lanes.into(),
             next_sequence: 0,

@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam::utils::CachePadded;
-use ringwire_core::frame::{self, ANY_PARTITION, EXTENDED_LEN, PLAIN_LEN};
+use ringwire_core::frame::{self, ANY_PARTITION, PLAIN_LEN};
 use ringwire_core::{Frame, Headers};
 use ringwire_shards::credit::Account;
 use ringwire_shards::ring::{Claim as RingClaim, FrameWriter};
-use ringwire_shards::wake::Sleeper;
+use ringwire_shards::wake::{Sleeper, Waker};
 
 use crate::channel::{Channel, Opened, Toll};
 use crate::reports::PolledBy;
@@ -110,6 +110,12 @@ struct Lens {
 }
 
 impl Lens {
+    /// Those of a message that is only a payload.
+    #[inline(always)]
+    fn plain(payload: usize) -> Self {
+        Self { head: PLAIN_LEN, payload }
+    }
+
     /// All of it in the ring.
     #[inline(always)]
     fn frame(self) -> usize {
@@ -119,7 +125,7 @@ impl Lens {
     /// Payload, key and headers: what is paid for.
     #[inline(always)]
     fn body(self) -> usize {
-        self.frame() - if self.head == PLAIN_LEN { PLAIN_LEN } else { EXTENDED_LEN }
+        self.frame() - frame::fixed_len(self.head)
     }
 }
 
@@ -128,6 +134,8 @@ pub(crate) struct Lane {
     pub(crate) ring: FrameWriter,
     pub(crate) dues: Dues,
     pub(crate) shard: Arc<ShardShared>,
+    /// The shard's, without the way there.
+    pub(crate) waker: Waker,
 }
 
 /// Publishes into an engine. One thread at a time; make one for each publishing thread.
@@ -135,6 +143,8 @@ pub(crate) struct Lane {
 /// Publishing never blocks, locks or allocates; a refusal is an ordinary answer. Only
 /// [`Publisher::wait_writable`] waits.
 pub struct Publisher {
+    /// No other publisher of the process has it.
+    pub(crate) number: u64,
     pub(crate) shared: Arc<Shared>,
     /// One for each shard, apart from what other threads write.
     pub(crate) lanes: Box<[CachePadded<Lane>]>,
@@ -150,8 +160,7 @@ impl Publisher {
     /// A [`Refusal`]: then no destination has the message, and the sequence is not used up.
     #[inline(always)]
     pub fn publish(&mut self, channel: &Channel, payload: &[u8]) -> Result<u64, Refusal> {
-        let lens = Lens { head: PLAIN_LEN, payload: payload.len() };
-        self.put(channel, lens, move |place, channel, sequence| {
+        self.put(channel, Lens::plain(payload.len()), move |place, channel, sequence| {
             frame::encode_plain(place, channel, sequence, payload);
         })
     }
@@ -198,16 +207,16 @@ impl Publisher {
         let opened = &*channel.opened;
         self.admitted(opened)?;
         let Self { lanes, next_sequence, .. } = self;
-        let Lane { ring, dues, shard } = lanes[opened.shard].up(opened)?;
+        let Lane { ring, dues, waker, .. } = lanes[opened.shard].up(opened)?;
         let mut claim = dues.claim(ring, opened, len)?;
         frame::encode_plain_head(&mut claim, opened.index, *next_sequence);
-        Ok(Claim { claim, len, opened, dues, shard, next_sequence })
+        Ok(Claim { claim: Some(claim), len, opened, dues, waker, next_sequence })
     }
 
     /// Lends the place of a payload of exactly `len` bytes, for languages whose claims cannot borrow: write it, then
-    /// [`Publisher::publish_lent`]. It holds old bytes: overwrite all of them.
+    /// [`Publisher::publish_lent`], or [`Publisher::take_back`]. It holds old bytes: overwrite all of them.
     ///
-    /// Nothing is taken yet: who does not go on leaves no trace, and what is published before it goes to the same place.
+    /// The message is paid for from here on: what is lent and never handed back is missing from the credit.
     ///
     /// # Errors
     /// As [`Publisher::publish`].
@@ -217,27 +226,38 @@ impl Publisher {
         self.admitted(opened)?;
         let Lane { ring, dues, .. } = self.lanes[opened.shard].up(opened)?;
         let mut claim = dues.claim(ring, opened, len)?;
-        Ok(Lent { opened, len, place: claim[PLAIN_LEN..].as_mut_ptr() })
+        let place = claim[PLAIN_LEN..].as_mut_ptr();
+        let Opened { shard, index, .. } = *opened;
+        Ok(Lent { opened, shard, index, len, place, publisher: self.number, sequence: self.next_sequence })
     }
 
-    /// Publishes what was written to a place that [`Publisher::try_lend`] of this publisher lent last, and answers its
-    /// sequence.
+    /// Publishes what was written to a place that this publisher lent, and answers its sequence; as with
+    /// [`Claim::commit`] it is accepted even if the engine ended meanwhile, and its report says so.
     ///
-    /// # Errors
-    /// [`Refusal::Closed`] and [`Refusal::Failed`]: the engine ended meanwhile. No others, unless something was published
-    /// in between.
+    /// `None`, and nothing is published: another publisher lent it, or this one has published something since, which
+    /// has that place.
     #[inline]
-    pub fn publish_lent(&mut self, lent: Lent<'_>) -> Result<u64, Refusal> {
-        let Lent { opened, len, .. } = lent;
-        self.admitted(opened)?;
-        // Room and credit only grow between two of our own calls: the same claim is there again, and has the same place.
-        let lens = Lens { head: PLAIN_LEN, payload: len };
+    pub fn publish_lent(&mut self, lent: Lent<'_>) -> Option<u64> {
         let sequence = self.next_sequence;
-        self.lanes[opened.shard].put(opened, lens, sequence, |place, channel, sequence| {
-            frame::encode_plain_head(place, channel, sequence);
-        })?;
+        if lent.publisher != self.number || lent.sequence != sequence {
+            self.take_back(lent);
+            return None;
+        }
+        let Lent { opened, shard, index, len, .. } = lent;
+        // Room only grows between two calls of ours: the same claim is there again, and has the same place.
+        let paid = self.lanes[shard].put_paid(opened, Lens::plain(len), |place| {
+            frame::encode_plain_head(place, index, sequence);
+        });
+        paid.ok()?;
         self.next_sequence = sequence + 1;
-        Ok(sequence)
+        Some(sequence)
+    }
+
+    /// Takes a place back that this publisher lent: its message does not come about.
+    pub fn take_back(&mut self, lent: Lent<'_>) {
+        if lent.publisher == self.number {
+            self.lanes[lent.opened.shard].dues.untake(lent.opened, lent.len);
+        }
     }
 
     /// Whether the engine takes messages, and this channel's.
@@ -365,28 +385,32 @@ impl Lane {
         if let Err(refusal) = self.dues.try_take(opened, lens.body()) {
             return Err(self.refused(refusal, lens));
         }
+        self.put_paid(opened, lens, |place| encode(place, opened.index, sequence))
+    }
+
+    /// Puts a message that is paid for into the ring, and tells the shard; or gives back what it has paid.
+    #[inline(always)]
+    fn put_paid(&mut self, opened: &Opened, lens: Lens, encode: impl Fn(&mut [u8])) -> Result<(), Refusal> {
         if let Some(mut claim) = self.ring.try_claim_ahead(lens.frame()) {
-            encode(&mut claim, opened.index, sequence);
+            encode(&mut claim);
             claim.commit();
         } else {
-            self.put_anywhere(opened, lens, sequence, encode)?;
+            self.put_anywhere(opened, lens, encode)?;
         }
-        self.shard.waker.notify();
+        self.waker.notify();
         Ok(())
     }
 
-    /// Puts a message that is paid for into the ring behind padding, if that is what it takes, or gives back what it
-    /// has paid.
+    /// Puts it behind padding, if that is what it takes.
     #[cold]
     fn put_anywhere(
         &mut self,
         opened: &Opened,
         lens: Lens,
-        sequence: u64,
-        encode: impl Fn(&mut [u8], u32, u64),
+        encode: impl Fn(&mut [u8]),
     ) -> Result<(), Refusal> {
         if let Ok(mut claim) = self.ring.try_claim(lens.frame()) {
-            encode(&mut claim, opened.index, sequence);
+            encode(&mut claim);
             claim.commit();
             return Ok(());
         }
@@ -439,14 +463,22 @@ impl Dues {
         Ok(())
     }
 
+    /// All or nothing, however many: no two legs have one endpoint.
     #[inline(never)]
     fn try_take_legs(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
-        self.fit(opened, len)?;
-        self.take(opened, len);
+        if !opened.tolls.iter().all(|toll| self.credits[toll.endpoint].fits(toll.of(len))) {
+            return Err(Refusal::BackPressured);
+        }
+        if self.slots.as_mut().is_some_and(|slots| !slots.try_take_messages(opened.slots().messages)) {
+            return Err(Refusal::ReportsFull);
+        }
+        for toll in &opened.tolls {
+            self.credits[toll.endpoint].take(toll.of(len));
+        }
         Ok(())
     }
 
-    /// Room for a payload of `len` bytes behind its head, neither of them written, if it can be paid for: later.
+    /// Takes what a message needs, and room for its payload of `len` bytes behind its head, neither of them written.
     #[inline(always)]
     fn claim<'r>(
         &mut self,
@@ -458,36 +490,11 @@ impl Dues {
         if len > ring.frame_len_max() - PLAIN_LEN {
             return Err(too_long(ring, PLAIN_LEN));
         }
-        self.fit(opened, len)?;
-        ring.try_claim(PLAIN_LEN + len).map_err(|_| Refusal::BackPressured)
-    }
-
-    /// Whether there is what a message needs on all its legs and in the report ring. No two legs have one endpoint.
-    #[inline]
-    fn fit(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
-        let mut fits = |toll: &Toll| self.credits[toll.endpoint].fits(toll.of(len));
-        let all_fit = match &opened.toll {
-            Some(toll) => fits(toll),
-            None => opened.tolls.iter().all(fits),
-        };
-        if !all_fit {
-            return Err(Refusal::BackPressured);
-        }
-        if self.slots.as_mut().is_some_and(|slots| !slots.fits(opened.slots())) {
-            return Err(Refusal::ReportsFull);
-        }
-        Ok(())
-    }
-
-    /// Takes what was found to [`fit`](Self::fit).
-    #[inline]
-    fn take(&mut self, opened: &Opened, len: usize) {
-        for toll in &opened.tolls {
-            self.credits[toll.endpoint].take(toll.of(len));
-        }
-        if let Some(slots) = &mut self.slots {
-            slots.take(opened.slots());
-        }
+        self.try_take(opened, len)?;
+        ring.try_claim(PLAIN_LEN + len).map_err(|_| {
+            self.untake(opened, len);
+            Refusal::BackPressured
+        })
     }
 
     /// Undoes [`Dues::try_take`]: the message did not come about.
@@ -517,25 +524,26 @@ fn too_long(ring: &FrameWriter, head: usize) -> Refusal {
 /// Room for one payload in the ring. Dropping it without a commit leaves no trace.
 #[must_use = "a claim that is not committed is aborted"]
 pub struct Claim<'a> {
-    /// The head is written; the payload's place follows it.
-    claim: RingClaim<'a>,
+    /// The head is written; the payload's place follows it. None once it is committed.
+    claim: Option<RingClaim<'a>>,
     len: usize,
     opened: &'a Opened,
+    /// What has paid for it.
     dues: &'a mut Dues,
-    shard: &'a ShardShared,
+    waker: &'a Waker,
     next_sequence: &'a mut u64,
 }
 
 impl Claim<'_> {
     /// Publishes what was written, and answers its sequence.
     #[inline]
-    pub fn commit(self) -> u64 {
-        let Self { claim, len, opened, dues, shard, next_sequence } = self;
-        dues.take(opened, len);
-        claim.commit();
-        shard.waker.notify();
-        let sequence = *next_sequence;
-        *next_sequence = sequence + 1;
+    pub fn commit(mut self) -> u64 {
+        if let Some(claim) = self.claim.take() {
+            claim.commit();
+        }
+        self.waker.notify();
+        let sequence = *self.next_sequence;
+        *self.next_sequence = sequence + 1;
         sequence
     }
 
@@ -543,13 +551,28 @@ impl Claim<'_> {
     pub fn abort(self) {}
 }
 
-/// The place of a payload in the ring, lent to nobody in particular.
-#[derive(Clone, Copy, Debug)]
-#[must_use = "what was written there is published by `Publisher::publish_lent`"]
+impl Drop for Claim<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.claim.is_some() {
+            self.dues.untake(self.opened, self.len);
+        }
+    }
+}
+
+/// The place of a payload in the ring, lent to nobody in particular, and paid for.
+#[derive(Debug)]
+#[must_use = "it is paid for: `Publisher::publish_lent` it, or `Publisher::take_back`"]
 pub struct Lent<'a> {
     opened: &'a Opened,
+    /// Of `opened`, whose line the second call need not look at.
+    shard: usize,
+    index: u32,
     len: usize,
     place: *mut u8,
+    /// Who lent it, and the sequence that was the next one then.
+    publisher: u64,
+    sequence: u64,
 }
 
 impl Lent<'_> {
@@ -564,14 +587,14 @@ impl Deref for Claim<'_> {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        &self.claim[PLAIN_LEN..]
+        self.claim.as_deref().map_or(&[], |frame| &frame[PLAIN_LEN..])
     }
 }
 
 impl DerefMut for Claim<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.claim[PLAIN_LEN..]
+        self.claim.as_deref_mut().map_or(&mut [], |frame| &mut frame[PLAIN_LEN..])
     }
 }
 

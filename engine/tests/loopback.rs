@@ -17,6 +17,7 @@ on_both_hosts! {
     a_parked_shard_is_woken_by_each_message,
     refusals_say_what_to_do_and_nothing_of_them_remains,
     credit_and_report_slots_bound_what_is_outstanding,
+    what_was_lent_is_paid_for_once,
     the_local_bus_delivers_without_a_broker,
     a_claim_is_written_in_place_and_an_abort_leaves_no_trace,
     a_lent_place_is_published_as_it_was_written,
@@ -251,7 +252,7 @@ fn a_claim_is_written_in_place_and_an_abort_leaves_no_trace(config: Config) {
     assert!(engine.wait_ready(PATIENCE));
     publisher.try_claim(&channel, 5).unwrap().abort();
     let _ = publisher.try_claim(&channel, 7).unwrap();
-    assert!(publisher.flush(PATIENCE), "a claim that was forgotten holds no credit");
+    assert!(publisher.flush(PATIENCE), "a claim that was dropped holds no credit");
     let mut claim = publisher.try_claim(&channel, 5).unwrap();
     claim.copy_from_slice(b"12345");
     assert_eq!(claim.commit(), 0);
@@ -275,12 +276,47 @@ fn a_lent_place_is_published_as_it_was_written(config: Config) {
         claim.copy_from_slice(payload.as_bytes());
         let place = claim.as_ptr();
         claim.abort();
+        let taken_back = publisher.try_lend(&channel, payload.len()).unwrap();
+        publisher.take_back(taken_back);
         let lent = publisher.try_lend(&channel, payload.len()).unwrap();
         assert_eq!(lent.place().cast_const(), place);
-        assert_eq!(publisher.publish_lent(lent), Ok(number as u64));
+        assert_eq!(publisher.publish_lent(lent), Some(number as u64));
         assert_eq!(events(&mut subscriber, 1), [format!("a={payload}")]);
         assert_eq!(collect(&mut reports, 1)[0].sequence, number as u64);
     }
+}
+
+fn what_was_lent_is_paid_for_once(config: Config) {
+    let buffered = config.redis("main", "redis://127.0.0.1:9").unwrap();
+    let buffered = buffered.route(Route::new("*").to("main").when_down(WhenDown::Buffer));
+    let engine = Engine::start(buffered.ring_bytes(16 << 10).credit(10, 8 << 10)).unwrap();
+    let channel = engine.channel("a").unwrap();
+    let (mut publisher, _reports) = engine.publisher().unwrap();
+    let (mut other, _others_reports) = engine.publisher().unwrap();
+    let max = match publisher.try_lend(&channel, 100_000) {
+        Err(Refusal::TooLong { max }) => max,
+        other => panic!("{other:?}"),
+    };
+    let lent = publisher.try_lend(&channel, max).unwrap();
+    publisher.take_back(lent);
+    // Another publisher's, and one whose place something else has by now.
+    let lent = publisher.try_lend(&channel, 1).unwrap();
+    assert_eq!(other.publish_lent(lent), None);
+    let (first, second) =
+        (publisher.try_lend(&channel, 1).unwrap(), publisher.try_lend(&channel, 1).unwrap());
+    assert_eq!((publisher.publish_lent(second), publisher.publish_lent(first)), (Some(0), None));
+    let (lent, foreign) = (publisher.try_lend(&channel, 1).unwrap(), other.try_lend(&channel, 1).unwrap());
+    publisher.take_back(foreign);
+    assert_eq!(publisher.publish(&channel, b"x"), Ok(1));
+    assert_eq!(publisher.publish_lent(lent), None);
+    // Two were accepted, and one was given to the wrong publisher: the rest of the credit is there.
+    for sequence in 2..9 {
+        assert_eq!(publisher.publish(&channel, b"x"), Ok(sequence));
+    }
+    let last = publisher.try_claim(&channel, 1);
+    assert_eq!(last.err(), Some(Refusal::BackPressured));
+    assert_eq!(publisher.try_lend(&channel, 1).err(), Some(Refusal::BackPressured));
+    assert_eq!(publisher.wait_writable(&channel, 1, Duration::from_millis(5)), Ok(false));
 }
 
 fn a_slow_subscriber_is_told_how_many_it_missed(config: Config) {

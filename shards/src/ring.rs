@@ -1,11 +1,11 @@
 //! The frame ring: variable-length byte frames from one writer to one reader, on `rtrb`.
 //!
 //! ```text
-//!  storage: 16-byte words         a record                                 a frame never straddles the end:
-//!  +------+---------------+------+---------------+-----+                   +--------- ... ---------+-------+
-//!  | head | frame (pad16) | head | frame (pad16) | ... |                   | records               |padding|
-//!  +------+---------------+------+---------------+-----+                   +--------- ... ---------+-------+
-//!  header word: bits 0..32 length in bytes, bits 32..64 FRAME or PADDING (the rest of the storage)
+//!  storage: 32-byte words                       a frame never straddles the end:
+//!  +--------------------+--------------------+-----+    +--------- ... ---------+-------+
+//!  | head, frame, pad32 | head, frame, pad32 | ... |    | records               |padding|
+//!  +--------------------+--------------------+-----+    +--------- ... ---------+-------+
+//!  head of 16 bytes: bits 0..32 the frame's length in bytes, bits 32..64 FRAME or PADDING (the rest of the storage)
 //!
 //!  writer: try_claim(len) -> Claim (&mut [u8]) -> commit: one release store makes padding and frame visible
 //!  reader: read(limit, handler): one acquire load, up to `limit` frames, one release store gives all back
@@ -31,25 +31,28 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::batch::Batch;
 
-/// The smallest ring in bytes: a quarter of it holds a header and one word of payload.
-pub const CAPACITY_MIN: usize = 128;
+/// The smallest ring in bytes: a quarter of it holds a record of two words.
+pub const CAPACITY_MIN: usize = 256;
 
 /// The largest ring in bytes: a length stays far below the 32 bits of its header, and writing the storage
 /// once at creation stays under a second.
 pub const CAPACITY_MAX: usize = 1 << 30;
 
-/// The unit of the storage: every record begins on a word, so a frame is 16-byte aligned. A vector store that crosses the
-/// end of a page costs some 50 ns: of 16 bytes on their own boundary none does.
-type Word = u128;
+/// The unit of the storage: every record begins on a word, so a frame stands 16 bytes behind a multiple of 32. What is 16
+/// bytes into a frame is on a boundary of the widest stores that `memcpy` uses here: one that crosses the end of a page
+/// costs some 50 ns.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(32))]
+struct Word([u64; 4]);
 
 /// Its size.
 const WORD: usize = size_of::<Word>();
 
-/// A record's header, in words.
-const HEADER_WORDS: usize = 1;
+/// Bytes of a record before its frame. The second half of them is never written.
+const HEADER: usize = 16;
 
 /// What turns a frame's length into its record's words: the header, and the last word where it is not full.
-const RECORD_EXTRA: usize = HEADER_WORDS * WORD + WORD - 1;
+const RECORD_EXTRA: usize = HEADER + WORD - 1;
 
 /// The largest record's share of the ring. Padding is shorter than the record that causes it, so one claim
 /// takes less than half of the ring, and every legal frame fits into an empty ring wherever it stands.
@@ -61,7 +64,7 @@ const FRAME: u32 = u32::from_le_bytes(*b"FRAM");
 /// Marks a record that fills the storage up to its end.
 const PADDING: u32 = u32::from_le_bytes(*b"PADD");
 
-const _: () = assert!(CAPACITY_MIN / RECORD_SHARE >= (HEADER_WORDS + 1) * WORD);
+const _: () = assert!(CAPACITY_MIN / RECORD_SHARE >= 2 * WORD);
 const _: () = assert!(CAPACITY_MAX / RECORD_SHARE <= u32::MAX as usize);
 
 /// Makes a ring of `capacity_bytes`, and writes its memory once.
@@ -86,7 +89,7 @@ pub fn frame_ring(capacity_bytes: usize) -> Result<(FrameWriter, FrameReader), C
         all.commit_all();
     }
     assert_eq!(producer.slots(), words, "the ring was written and emptied");
-    let frame_len_max = capacity_bytes / RECORD_SHARE - HEADER_WORDS * WORD;
+    let frame_len_max = capacity_bytes / RECORD_SHARE - HEADER;
     Ok((FrameWriter { producer, words, frame_len_max }, FrameReader { consumer }))
 }
 
@@ -135,7 +138,7 @@ impl FrameWriter {
         }
         let begin = words.as_mut_ptr();
         // SAFETY: `words` has the whole record.
-        let frame = unsafe { begin_record(begin, len) };
+        let frame = unsafe { begin_record(begin, FRAME, len) };
         Some(Claim { chunk, frame, len })
     }
 
@@ -153,12 +156,13 @@ impl FrameWriter {
         let words = if padding == 0 {
             before_end
         } else {
-            before_end[0].write(header(PADDING, (padding - HEADER_WORDS) * WORD));
+            // SAFETY: `padding` words stand there, which is one at least.
+            unsafe { begin_record(before_end.as_mut_ptr(), PADDING, padding * WORD - HEADER) };
             from_start
         };
         assert_eq!(words.len(), record, "padding is shorter than the record that causes it");
         // SAFETY: `words` has the whole record.
-        let frame = unsafe { begin_record(words.as_mut_ptr(), len) };
+        let frame = unsafe { begin_record(words.as_mut_ptr(), FRAME, len) };
         Ok(Claim { chunk, frame, len })
     }
 
@@ -192,11 +196,11 @@ fn record_words(len: usize) -> usize {
 /// # Safety
 /// At `begin` stand the [`record_words`] of a frame of `len` bytes.
 #[inline(always)]
-unsafe fn begin_record(begin: *mut MaybeUninit<Word>, len: usize) -> *mut u8 {
-    // SAFETY: the header is one of the words; the frame may be of no bytes, and then begins where the record ends.
+unsafe fn begin_record(begin: *mut MaybeUninit<Word>, marker: u32, len: usize) -> *mut u8 {
+    // SAFETY: the header is the first half of the first word, on the boundary of a u64; the frame begins in the second.
     unsafe {
-        begin.cast::<Word>().write(header(FRAME, len));
-        begin.add(HEADER_WORDS).cast()
+        begin.cast::<u64>().write(u64::from(marker) << 32 | len as u64);
+        begin.cast::<u8>().add(HEADER)
     }
 }
 
@@ -272,17 +276,17 @@ impl FrameReader {
         for words in batch.parts() {
             let mut rest = words;
             while frames < limit
-                && let Some((&head, after)) = rest.split_first()
+                && let Some(head) = rest.first()
             {
                 let (len, is_frame) = parse(head);
-                let (body, next) = after.split_at(len.div_ceil(WORD));
+                let (record, next) = rest.split_at(record_words(len));
                 rest = next;
-                batch.consume(HEADER_WORDS + body.len());
+                batch.consume(record.len());
                 if is_frame {
                     frames += 1;
-                    // SAFETY: `body` is initialised memory of at least `len` bytes (`div_ceil`), borrowed for
-                    // as long as the slice is; any byte is a valid `u8`.
-                    handler(unsafe { slice::from_raw_parts(body.as_ptr().cast::<u8>(), len) });
+                    // SAFETY: `record` is initialised memory of at least `HEADER + len` bytes, borrowed for as long as
+                    // the slice is; any byte is a valid `u8`.
+                    handler(unsafe { slice::from_raw_parts(record.as_ptr().cast::<u8>().add(HEADER), len) });
                 }
             }
         }
@@ -305,17 +309,11 @@ impl FrameReader {
     }
 }
 
-/// A header word. `len` is below 2^32: `CAPACITY_MAX` sees to it.
+/// The length in bytes, and whether it is a frame's. Any other header would mean that this module wrote nonsense: the
+/// lengths are then caught by the bounds of the slices.
 #[inline]
-fn header(marker: u32, len: usize) -> Word {
-    Word::from(u64::from(marker) << 32 | len as u64)
-}
-
-/// The length in bytes, and whether it is a frame's. Any other word there would mean that this module
-/// wrote nonsense: the lengths are then caught by the bounds of the slices.
-#[inline]
-fn parse(header: Word) -> (usize, bool) {
-    let header = header as u64;
+fn parse(head: &Word) -> (usize, bool) {
+    let header = head.0[0];
     debug_assert!(matches!((header >> 32) as u32, FRAME | PADDING), "no header: {header:#x}");
     ((header & u64::from(u32::MAX)) as usize, (header >> 32) as u32 == FRAME)
 }

@@ -7,7 +7,7 @@
 //! While there is a claim nobody touches the publisher: [`Desk::with`] refuses.
 #![allow(unsafe_code)]
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::UnsafeCell;
 
 use ringwire::{Channel, Lent, Publisher};
 
@@ -20,7 +20,7 @@ use crate::text::fail;
 #[repr(align(128))]
 pub(crate) struct Desk {
     /// The claim under way.
-    lent: Cell<Option<Lent<'static>>>,
+    lent: UnsafeCell<Option<Lent<'static>>>,
     publisher: UnsafeCell<Publisher>,
 }
 
@@ -30,13 +30,13 @@ unsafe impl Send for Desk {}
 
 impl Desk {
     pub(crate) fn new(publisher: Publisher) -> Self {
-        Self { lent: Cell::new(None), publisher: UnsafeCell::new(publisher) }
+        Self { lent: UnsafeCell::new(None), publisher: UnsafeCell::new(publisher) }
     }
 
     /// Lends the publisher to `work`, unless a claim is under way.
     #[inline(always)]
     pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Publisher) -> T) -> Result<T, Code> {
-        if self.lent.get().is_some() {
+        if self.lent().is_some() {
             return Err(under_way());
         }
         // SAFETY: the type is not Sync, so this thread alone is here; and `work` is one of this crate's closures, none of
@@ -51,36 +51,45 @@ impl Desk {
         // which the publisher keeps alive.
         let channel = unsafe { &*std::ptr::from_ref::<Channel>(channel) };
         let lent = self.with(|publisher| publisher.try_lend(channel, len))?.map_err(of_refusal)?;
-        self.lent.set(Some(lent));
-        Ok(lent.place())
+        Ok(self.lent().insert(lent).place())
     }
 
     /// Publishes what was written at this place, and answers its sequence.
     #[inline(always)]
     pub(crate) fn commit(&self, place: usize) -> Result<u64, Code> {
         let lent = self.take(place)?;
-        self.with(|publisher| publisher.publish_lent(lent))?.map_err(of_refusal)
+        self.with(|publisher| publisher.publish_lent(lent))?.ok_or_else(no_such)
     }
 
-    /// Takes the claim at this place out: so it is given up.
+    /// Gives the claim at this place up.
+    pub(crate) fn abort(&self, place: usize) -> Result<(), Code> {
+        let lent = self.take(place)?;
+        self.with(|publisher| publisher.take_back(lent))
+    }
+
     #[inline(always)]
-    pub(crate) fn take(&self, place: usize) -> Result<Lent<'_>, Code> {
-        match self.lent.get() {
-            Some(lent) if lent.place().addr() == place => {
-                self.lent.set(None);
-                Ok(lent)
-            }
-            _ => Err(no_such()),
-        }
+    fn take(&self, place: usize) -> Result<Lent<'static>, Code> {
+        let taken = self.lent().take_if(|lent| lent.place().addr() == place);
+        taken.ok_or_else(no_such)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref)]
+    fn lent(&self) -> &mut Option<Lent<'static>> {
+        // SAFETY: the type is not Sync, so this thread alone is here; and no caller keeps what this answers for longer
+        // than a line.
+        unsafe { &mut *self.lent.get() }
     }
 }
 
 #[cold]
+#[inline(never)]
 fn under_way() -> Code {
     fail(INVALID, format_args!("a claim is under way: rw_commit or rw_abort it first"))
 }
 
 #[cold]
+#[inline(never)]
 fn no_such() -> Code {
     fail(INVALID, format_args!("no claim of this publisher is under way at that place"))
 }

@@ -61,6 +61,7 @@ export_text! {
 
 /// Why a message was not accepted. The refusals that come by the thousand leave no text behind.
 #[cold]
+#[inline(never)]
 pub(crate) fn of_refusal(refusal: Refusal) -> Code {
     match refusal {
         Refusal::BackPressured => BACK_PRESSURED,

@@ -148,7 +148,7 @@ export! {
     }
 
     fn rw_abort(publisher: Handle<rw_publisher>, place: Out<c_void>) {
-        publisher.own()?.desk.take(place.pointer().addr()).map(|_| OK)
+        publisher.own()?.desk.abort(place.pointer().addr()).map(|()| OK)
     }
 
     fn rw_wait_writable(

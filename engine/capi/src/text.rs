@@ -16,6 +16,7 @@ std::thread_local! {
 
 /// Leaves the words for `rw_last_error`, and answers the code.
 #[cold]
+#[inline(never)]
 pub(crate) fn fail(code: Code, words: fmt::Arguments<'_>) -> Code {
     let mut text = Text { bytes: [0; TEXT_LEN], len: 0 };
     // It cuts what does not fit, and never fails.

@@ -1,26 +1,30 @@
 //! The frame: one message on its way from a publisher's ring to the core.
 //!
 //! ```text
-//!  0        4      5        8                16               24               32
-//!  ├────────┼──────┼────────┼────────────────┼────────────────┼────────────────┤
-//!  │channel │flags │reserved│ sequence       │ tag            │ intended_ns    │
-//!  ├────────┴┬─────┴───┬────┴────────────────┼────────┬───────┴┬───────────────┘   only with EXTENDED:
+//!  0        4      5        8                16
+//!  ├────────┼──────┼────────┼────────────────┤
+//!  │channel │flags │reserved│ sequence       │
+//!  ├────────┴──────┴────────┼────────────────┤                                     only with LABELLED:
+//!  │ tag                    │ intended_ns    │
+//!  ├─────────┬─────────┬────┴────────────────┼────────┬────────┐                   only with EXTENDED, which is LABELLED:
 //!  │partition│ key_len │ timestamp_ms        │ headers│ count  │
 //!  ├─────────┴─────────┴─────────────────────┴────────┴────────┤
 //!  │ key │ headers │ payload …                                 │
 //!  └───────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! All numbers are little-endian. A message that is only a payload pays for 32 bytes; the second line and the
-//! key and headers are there only where one of them is used. To the ring a frame is bytes of a known length, so
-//! the payload's length is not written down: it is what remains.
+//! All numbers are little-endian. A message that is only a payload pays for 16 bytes; the others are there only where
+//! one of them is used. To the ring a frame is bytes of a known length, so the payload's length is not written down: it is
+//! what remains. The ring aligns frames so that a plain one's payload begins on 32 bytes.
 
-/// Bytes of a frame before the payload, where it has neither key, headers, partition nor timestamp.
-pub const PLAIN_LEN: usize = 32;
-/// Bytes that a frame with any of those has in addition, before the key.
+/// Bytes of a frame before the payload, where there is nothing but a payload.
+pub const PLAIN_LEN: usize = 16;
+/// The same with a tag or an intended time.
+const LABELLED_LEN: usize = PLAIN_LEN + LABELS_LEN;
+const LABELS_LEN: usize = 16;
+/// The same with key, headers, partition or timestamp, of which key and headers follow.
+const EXTENDED_LEN: usize = LABELLED_LEN + EXTENSION_LEN;
 const EXTENSION_LEN: usize = 24;
-/// Bytes of such a frame before its key.
-pub const EXTENDED_LEN: usize = PLAIN_LEN + EXTENSION_LEN;
 /// `key_len` of a record without a key.
 const NULL_KEY: u32 = u32::MAX;
 /// `partition` of a message whose partition the endpoint's partitioner chooses.
@@ -28,6 +32,7 @@ pub const ANY_PARTITION: i32 = -1;
 
 const EXTENDED: u8 = 1;
 const NULL_PAYLOAD: u8 = 2;
+const LABELLED: u8 = 4;
 
 /// One message, borrowed from a ring or from the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,10 +112,10 @@ impl<'a> Frame<'a> {
     /// Bytes that [`Frame::encode`] writes before the payload.
     #[inline]
     pub fn head_len(&self) -> usize {
-        if self.is_extended() {
-            EXTENDED_LEN + self.key.map_or(0, <[u8]>::len) + self.headers.bytes.len()
-        } else {
-            PLAIN_LEN
+        match self.parts() {
+            0 => PLAIN_LEN,
+            LABELLED => LABELLED_LEN,
+            _ => EXTENDED_LEN + self.key.map_or(0, <[u8]>::len) + self.headers.bytes.len(),
         }
     }
 
@@ -120,17 +125,33 @@ impl<'a> Frame<'a> {
         self.head_len() + self.payload.map_or(0, <[u8]>::len)
     }
 
+    /// The flags of the parts that this frame has.
+    #[inline]
+    fn parts(&self) -> u8 {
+        if self.is_extended() {
+            EXTENDED | LABELLED
+        } else if self.tag | self.intended_ns != 0 {
+            LABELLED
+        } else {
+            0
+        }
+    }
+
     /// Writes the frame into a claimed place of exactly [`Frame::encoded_len`] bytes.
     ///
     /// # Panics
     /// If `place` is shorter than that.
     #[inline]
     pub fn encode(&self, place: &mut [u8]) {
-        let extended = self.is_extended();
+        let parts = self.parts();
         let null = if self.payload.is_none() { NULL_PAYLOAD } else { 0 };
-        let flags = null | if extended { EXTENDED } else { 0 };
-        let rest = encode_words(place, self.channel, flags, [self.sequence, self.tag, self.intended_ns]);
-        let rest = if extended { self.encode_extension(rest) } else { rest };
+        let mut rest = encode_pair(place, first_word(self.channel, parts | null), self.sequence);
+        if parts & LABELLED != 0 {
+            rest = encode_pair(rest, self.tag, self.intended_ns);
+        }
+        if parts & EXTENDED != 0 {
+            rest = self.encode_extension(rest);
+        }
         if let Some(payload) = self.payload {
             copy(&mut rest[..payload.len()], payload);
         }
@@ -166,13 +187,19 @@ impl<'a> Frame<'a> {
     pub fn decode(bytes: &'a [u8]) -> Result<Self, FrameError> {
         let (plain, rest) = bytes.split_first_chunk::<PLAIN_LEN>().ok_or(FrameError::TooShort)?;
         let flags = plain[4];
+        let (tag, intended_ns, rest) = if flags & LABELLED == 0 {
+            (0, 0, rest)
+        } else {
+            let (labels, rest) = rest.split_first_chunk::<LABELS_LEN>().ok_or(FrameError::TooShort)?;
+            (u64_at(labels, 0), u64_at(labels, 8), rest)
+        };
         let Extension { partition, timestamp_ms, key, headers, payload } =
             if flags & EXTENDED == 0 { Extension::none(rest) } else { Extension::decode(rest)? };
         Ok(Self {
             channel: u32::from_le_bytes([plain[0], plain[1], plain[2], plain[3]]),
             sequence: u64_at(plain, 8),
-            tag: u64_at(plain, 16),
-            intended_ns: u64_at(plain, 24),
+            tag,
+            intended_ns,
             partition,
             timestamp_ms,
             key,
@@ -180,6 +207,12 @@ impl<'a> Frame<'a> {
             payload: (flags & NULL_PAYLOAD == 0).then_some(payload),
         })
     }
+}
+
+/// What of the bytes before a frame's payload is neither key nor headers.
+#[inline(always)]
+pub fn fixed_len(head_len: usize) -> usize {
+    if head_len <= LABELLED_LEN { head_len } else { EXTENDED_LEN }
 }
 
 /// Writes a frame that is only a payload into a claimed place of [`PLAIN_LEN`] bytes more: what most messages are.
@@ -198,20 +231,21 @@ pub fn encode_plain(place: &mut [u8], channel: u32, sequence: u64, payload: &[u8
 /// If `place` is shorter than [`PLAIN_LEN`].
 #[inline(always)]
 pub fn encode_plain_head(place: &mut [u8], channel: u32, sequence: u64) -> &mut [u8] {
-    encode_words(place, channel, 0, [sequence, 0, 0])
+    encode_pair(place, first_word(channel, 0), sequence)
 }
 
-/// Writes what every frame begins with, and answers what is behind it.
+/// The channel below, the flags above it.
 #[inline(always)]
-fn encode_words(place: &mut [u8], channel: u32, flags: u8, words: [u64; 3]) -> &mut [u8] {
-    let (plain, rest) =
-        place.split_first_chunk_mut::<PLAIN_LEN>().expect("the claim is as long as encoded_len said");
-    // One word: the channel below, the flags above it.
-    let first = u64::from(channel) | u64::from(flags) << 32;
-    plain[0..8].copy_from_slice(&first.to_le_bytes());
-    plain[8..16].copy_from_slice(&words[0].to_le_bytes());
-    plain[16..24].copy_from_slice(&words[1].to_le_bytes());
-    plain[24..32].copy_from_slice(&words[2].to_le_bytes());
+fn first_word(channel: u32, flags: u8) -> u64 {
+    u64::from(channel) | u64::from(flags) << 32
+}
+
+/// Writes two words, and answers what is behind them.
+#[inline(always)]
+fn encode_pair(place: &mut [u8], first: u64, second: u64) -> &mut [u8] {
+    let (pair, rest) = place.split_first_chunk_mut::<16>().expect("the claim is as long as encoded_len said");
+    pair[0..8].copy_from_slice(&first.to_le_bytes());
+    pair[8..16].copy_from_slice(&second.to_le_bytes());
     rest
 }
 
@@ -340,8 +374,14 @@ mod tests {
             payload: Some(b"bid"),
             ..Frame::default()
         };
+        let bare = Frame { tag: 0, intended_ns: 0, ..plain };
         let cases = [
             plain,
+            bare,
+            Frame { tag: 0, ..plain },
+            Frame { intended_ns: 0, ..plain },
+            Frame { payload: None, ..bare },
+            Frame { key: Some(b"EURUSD"), ..bare },
             Frame { payload: None, ..plain },
             Frame { payload: Some(b""), ..plain },
             Frame { key: Some(b""), ..plain },
@@ -353,6 +393,7 @@ mod tests {
         ];
         for frame in cases {
             let mut bytes = vec![0xAA; frame.encoded_len()];
+            assert_eq!(bytes.len(), fixed_len(frame.head_len()) + frame.body_len());
             frame.encode(&mut bytes);
             assert_eq!(Frame::decode(&bytes), Ok(frame));
             for cut in 0..frame.head_len() {

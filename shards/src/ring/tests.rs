@@ -45,7 +45,7 @@ impl Model {
 
     /// Words for a frame of `len`, with padding.
     fn needed(&self, len: usize) -> usize {
-        let record = 1 + len.div_ceil(WORD);
+        let record = (16 + len).div_ceil(WORD);
         let to_end = self.words - self.position;
         if record <= to_end { record } else { to_end + record }
     }
@@ -74,7 +74,7 @@ fn behaves_as_the_model(seed: u64) {
     let (mut writer, mut reader) = frame_ring(capacity).unwrap();
     let mut model = Model::new(capacity);
     let max = writer.frame_len_max();
-    assert_eq!(max, capacity / 4 - WORD, "seed {seed}");
+    assert_eq!(max, capacity / 4 - 16, "seed {seed}");
     let (mut ahead_seen, mut rare_seen) = (false, false);
     for step in 0..STEPS {
         let at = format!("seed {seed}, step {step}");
@@ -165,7 +165,7 @@ fn survives_two_threads(capacity: usize, seed: u64) {
         let last = reader.is_abandoned();
         let count = reader.read(1 + random.up_to(63), |frame| {
             assert_eq!(frame, filled(length(number), number), "frame {number} (seed {seed})");
-            assert_eq!(frame.as_ptr() as usize % WORD, 0, "frame {number} (seed {seed})");
+            assert_eq!(frame.as_ptr() as usize % WORD, 16, "frame {number} (seed {seed})");
             number += 1;
         });
         if count == 0 {
@@ -196,18 +196,18 @@ fn two_threads_on_a_ring_of_many_frames() {
 
 #[test]
 fn only_powers_of_two_in_the_range_are_capacities() {
-    for bytes in [0, 1, 64, 127, 129, 192, 1000, CAPACITY_MAX + 1, 2 * CAPACITY_MAX, usize::MAX] {
+    for bytes in [0, 1, 64, 128, 255, 257, 384, 1000, CAPACITY_MAX + 1, 2 * CAPACITY_MAX, usize::MAX] {
         assert_eq!(frame_ring(bytes).err(), Some(CapacityError { bytes }));
     }
-    for bytes in [CAPACITY_MIN, 256, 4096] {
+    for bytes in [CAPACITY_MIN, 512, 4096] {
         let (writer, _) = frame_ring(bytes).unwrap();
-        assert_eq!((writer.capacity(), writer.frame_len_max()), (bytes, bytes / 4 - WORD));
+        assert_eq!((writer.capacity(), writer.frame_len_max()), (bytes, bytes / 4 - 16));
     }
 }
 
 #[test]
 fn the_longest_frame_fits_an_empty_ring_wherever_it_stands() {
-    for capacity in [CAPACITY_MIN, 256, 1024] {
+    for capacity in [CAPACITY_MIN, 512, 1024] {
         for before in 0..capacity / WORD {
             let (mut writer, mut reader) = frame_ring(capacity).unwrap();
             for _ in 0..before {

@@ -49,6 +49,7 @@ pub(crate) fn guarded(body: impl FnOnce() -> Result<c_int, Code>) -> c_int {
 
 /// The panic's payload may panic when it is dropped: it is left alone.
 #[cold]
+#[inline(never)]
 fn caught(panic: Box<dyn std::any::Any + Send>) -> c_int {
     let words = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
         (Some(words), _) => (*words).to_owned(),

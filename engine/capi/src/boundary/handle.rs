@@ -140,9 +140,11 @@ impl<T: Kind> Handle<T> {
         }
     }
 
+    /// By value, as `explained`: what has an address does not stay in a register.
     #[cold]
-    fn bound(&self) -> Result<&T, Code> {
-        let shell = self.shell().ok_or_else(|| self.explained())?;
+    #[inline(never)]
+    fn bound<'a>(self) -> Result<&'a T, Code> {
+        let Some(shell) = self.shell() else { return Err(self.explained()) };
         if shell.kind.load(Ordering::Acquire) != T::KIND {
             return Err(self.explained());
         }
@@ -179,7 +181,8 @@ impl<T: Kind> Handle<T> {
 
     /// Why there is no way in.
     #[cold]
-    fn explained(&self) -> Code {
+    #[inline(never)]
+    fn explained(self) -> Code {
         if self.shell.is_null() {
             return fail(INVALID, format_args!("{} is NULL", T::NAME));
         }
