@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam::utils::CachePadded;
-use ringwire_core::frame::{self, ANY_PARTITION, PLAIN_LEN};
+use ringwire_core::frame::{self, ANY_PARTITION, LABELLED_LEN, PLAIN_LEN};
 use ringwire_core::{Frame, Headers};
 use ringwire_shards::credit::Account;
 use ringwire_shards::ring::{Claim as RingClaim, FrameWriter};
@@ -120,6 +120,17 @@ impl Lens {
     #[inline(always)]
     fn frame(self) -> usize {
         self.head + self.payload
+    }
+
+    /// What the head lacks to that of a message with a tag: the longest payload is the same with and without one.
+    #[inline(always)]
+    fn spare(self) -> usize {
+        LABELLED_LEN.saturating_sub(self.head)
+    }
+
+    /// Whether no ring of this kind ever takes it.
+    fn is_too_long(self, ring: &FrameWriter) -> bool {
+        self.frame().saturating_add(self.spare()) > ring.frame_len_max()
     }
 
     /// Payload, key and headers: what is paid for.
@@ -370,7 +381,7 @@ impl Lane {
     /// What a message that was refused is told: that it is too long comes before all that passes.
     #[cold]
     fn refused(&self, refusal: Refusal, lens: Lens) -> Refusal {
-        if lens.frame() > self.ring.frame_len_max() { too_long(&self.ring, lens.head) } else { refusal }
+        if lens.is_too_long(&self.ring) { too_long(&self.ring, lens.head) } else { refusal }
     }
 
     /// Takes what a message costs, puts it into the ring, and tells the shard; or leaves everything as it was.
@@ -391,7 +402,7 @@ impl Lane {
     /// Puts a message that is paid for into the ring, and tells the shard; or gives back what it has paid.
     #[inline(always)]
     fn put_paid(&mut self, opened: &Opened, lens: Lens, encode: impl Fn(&mut [u8])) -> Result<(), Refusal> {
-        if let Some(mut claim) = self.ring.try_claim_ahead(lens.frame()) {
+        if let Some(mut claim) = self.ring.try_claim_ahead(lens.frame(), lens.spare()) {
             encode(&mut claim);
             claim.commit();
         } else {
@@ -409,7 +420,9 @@ impl Lane {
         lens: Lens,
         encode: impl Fn(&mut [u8]),
     ) -> Result<(), Refusal> {
-        if let Ok(mut claim) = self.ring.try_claim(lens.frame()) {
+        if !lens.is_too_long(&self.ring)
+            && let Ok(mut claim) = self.ring.try_claim(lens.frame())
+        {
             encode(&mut claim);
             claim.commit();
             return Ok(());
@@ -487,7 +500,7 @@ impl Dues {
         len: usize,
     ) -> Result<RingClaim<'r>, Refusal> {
         // Before the credit, which would count with any length.
-        if len > ring.frame_len_max() - PLAIN_LEN {
+        if len > ring.frame_len_max() - LABELLED_LEN {
             return Err(too_long(ring, PLAIN_LEN));
         }
         self.try_take(opened, len)?;
@@ -515,10 +528,10 @@ impl Dues {
     }
 }
 
-/// The refusal of a payload that does not go into one frame with `head` bytes before it.
+/// The refusal of a payload that does not go into one frame with `head` bytes before it, or with those of labels.
 #[cold]
 fn too_long(ring: &FrameWriter, head: usize) -> Refusal {
-    Refusal::TooLong { max: ring.frame_len_max().saturating_sub(head) }
+    Refusal::TooLong { max: ring.frame_len_max().saturating_sub(head.max(LABELLED_LEN)) }
 }
 
 /// Room for one payload in the ring. Dropping it without a commit leaves no trace.

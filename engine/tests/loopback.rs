@@ -17,6 +17,7 @@ on_both_hosts! {
     a_parked_shard_is_woken_by_each_message,
     refusals_say_what_to_do_and_nothing_of_them_remains,
     credit_and_report_slots_bound_what_is_outstanding,
+    the_longest_payload_is_the_same_with_and_without_a_tag,
     what_was_lent_is_paid_for_once,
     the_local_bus_delivers_without_a_broker,
     a_claim_is_written_in_place_and_an_abort_leaves_no_trace,
@@ -284,6 +285,33 @@ fn a_lent_place_is_published_as_it_was_written(config: Config) {
         assert_eq!(events(&mut subscriber, 1), [format!("a={payload}")]);
         assert_eq!(collect(&mut reports, 1)[0].sequence, number as u64);
     }
+}
+
+fn the_longest_payload_is_the_same_with_and_without_a_tag(config: Config) {
+    let engine = Engine::start(config.ring_bytes(16 << 10)).unwrap();
+    let channel = engine.channel("a").unwrap();
+    let (mut publisher, mut reports) = engine.publisher().unwrap();
+    let Err(Refusal::TooLong { max }) = publisher.wait_writable(&channel, usize::MAX, PATIENCE) else {
+        panic!("no ring takes that")
+    };
+    let payload = vec![7; max + 1];
+    let (longest, longer) = (Some(&payload[..max]), Some(&payload[..]));
+    let tagged = |payload| Message { payload, tag: 1, ..Message::default() };
+    let keyed = |payload| Message { payload, key: Some(b"k"), ..Message::default() };
+    let too_long = Err(Refusal::TooLong { max });
+    assert_eq!(publisher.publish(&channel, &payload), too_long);
+    assert_eq!(publisher.publish_message(&channel, &tagged(longer)), too_long);
+    assert_eq!(
+        publisher.publish_message(&channel, &Message { payload: longer, ..Message::default() }),
+        too_long
+    );
+    assert_eq!(publisher.try_claim(&channel, max + 1).err(), too_long.err());
+    assert!(matches!(publisher.publish_message(&channel, &keyed(longest)), Err(Refusal::TooLong { .. })));
+    assert_eq!(publisher.publish(&channel, &payload[..max]), Ok(0));
+    assert_eq!(collect(&mut reports, 1)[0].sequence, 0);
+    assert_eq!(publisher.publish_message(&channel, &tagged(longest)), Ok(1));
+    assert_eq!(collect(&mut reports, 1)[0].tag, 1);
+    assert_eq!(publisher.try_claim(&channel, max).unwrap().commit(), 2);
 }
 
 fn what_was_lent_is_paid_for_once(config: Config) {

@@ -116,17 +116,17 @@ impl FrameWriter {
         // SAFETY: `self`, borrowed once more. Where a claim comes of it, `self` is not touched again; else nothing is
         // left of it. (The compiler takes a borrow that one branch returns for one that lasts in the other as well.)
         let writer = unsafe { &mut *std::ptr::from_mut(self) };
-        match writer.try_claim_ahead(len) {
+        match writer.try_claim_ahead(len, 0) {
             Some(claim) => Ok(claim),
             None => self.try_claim_anywhere(len),
         }
     }
 
     /// [`try_claim`](Self::try_claim) for who is in a hurry: `None` for what is rare, and for what is refused. Ask
-    /// `try_claim` then.
+    /// `try_claim` then. `None` as well where a frame of `spare` bytes more would be too long.
     #[inline(always)]
-    pub fn try_claim_ahead(&mut self, len: usize) -> Option<Claim<'_>> {
-        if len > self.frame_len_max {
+    pub fn try_claim_ahead(&mut self, len: usize, spare: usize) -> Option<Claim<'_>> {
+        if len + spare > self.frame_len_max {
             return None;
         }
         let record = record_words(len);

@@ -20,7 +20,7 @@
 /// Bytes of a frame before the payload, where there is nothing but a payload.
 pub const PLAIN_LEN: usize = 16;
 /// The same with a tag or an intended time.
-const LABELLED_LEN: usize = PLAIN_LEN + LABELS_LEN;
+pub const LABELLED_LEN: usize = PLAIN_LEN + LABELS_LEN;
 const LABELS_LEN: usize = 16;
 /// The same with key, headers, partition or timestamp, of which key and headers follow.
 const EXTENDED_LEN: usize = LABELLED_LEN + EXTENSION_LEN;

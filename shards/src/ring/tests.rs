@@ -95,7 +95,8 @@ fn behaves_as_the_model(seed: u64) {
         }
         let len = if random.one_in(8) { max + random.up_to(1) } else { random.up_to(max) };
         // A claim ahead lends what one anywhere does, and nothing where that fails.
-        let ahead = writer.try_claim_ahead(len).map(|claim| claim.as_ptr());
+        assert!(writer.try_claim_ahead(len, max - len.min(max) + 1).is_none(), "{at}: {len}");
+        let ahead = writer.try_claim_ahead(len, 0).map(|claim| claim.as_ptr());
         let anywhere = writer.try_claim(len).map(|claim| claim.as_ptr());
         assert!(ahead.is_none_or(|ahead| anywhere == Ok(ahead)), "{at}: {len}");
         ahead_seen |= ahead.is_some();
