@@ -38,6 +38,8 @@ pub enum Refusal {
     Failed,
     /// The channel belongs to another engine.
     WrongEngine,
+    /// The place was lent by another publisher, or this one has published since.
+    Stale,
 }
 
 impl fmt::Display for Refusal {
@@ -59,6 +61,9 @@ impl fmt::Display for Refusal {
             Self::Closed => f.write_str("the engine was shut down"),
             Self::Failed => f.write_str("a shard of the engine failed; see Engine::failure"),
             Self::WrongEngine => f.write_str("the channel belongs to another engine"),
+            Self::Stale => f.write_str(
+                "the lent place is another publisher's, or something was published since: lend again",
+            ),
         }
     }
 }
@@ -221,13 +226,13 @@ impl Publisher {
         let Lane { ring, dues, waker, .. } = lanes[opened.shard].up(opened)?;
         let mut claim = dues.claim(ring, opened, len)?;
         frame::encode_plain_head(&mut claim, opened.index, *next_sequence);
-        Ok(Claim { claim: Some(claim), len, opened, dues, waker, next_sequence })
+        Ok(Claim { claim, len, opened, dues, waker, next_sequence })
     }
 
     /// Lends the place of a payload of exactly `len` bytes, for languages whose claims cannot borrow: write it, then
     /// [`Publisher::publish_lent`], or [`Publisher::take_back`]. It holds old bytes: overwrite all of them.
     ///
-    /// The message is paid for from here on: what is lent and never handed back is missing from the credit.
+    /// The message is paid for from here on: until it is handed back, [`Publisher::flush`] waits for it like for any other.
     ///
     /// # Errors
     /// As [`Publisher::publish`].
@@ -238,35 +243,43 @@ impl Publisher {
         let Lane { ring, dues, .. } = self.lanes[opened.shard].up(opened)?;
         let mut claim = dues.claim(ring, opened, len)?;
         let place = claim[PLAIN_LEN..].as_mut_ptr();
-        let Opened { shard, index, .. } = *opened;
-        Ok(Lent { opened, shard, index, len, place, publisher: self.number, sequence: self.next_sequence })
+        dues.take(opened, len);
+        Ok(Lent { opened, len, place, publisher: self.number, sequence: self.next_sequence })
     }
 
-    /// Publishes what was written to a place that this publisher lent, and answers its sequence; as with
-    /// [`Claim::commit`] it is accepted even if the engine ended meanwhile, and its report says so.
+    /// Publishes what was written to a place that this publisher lent, and answers its sequence. Whatever it answers, the
+    /// place is lent no longer.
     ///
-    /// `None`, and nothing is published: another publisher lent it, or this one has published something since, which
-    /// has that place.
+    /// # Errors
+    /// [`Refusal::Closed`] and [`Refusal::Failed`]: the engine ended meanwhile. [`Refusal::Stale`]: the place is lent no
+    /// longer, or by another publisher, or this one has published anything since. Nothing is published then.
     #[inline]
-    pub fn publish_lent(&mut self, lent: Lent<'_>) -> Option<u64> {
-        let sequence = self.next_sequence;
-        if lent.publisher != self.number || lent.sequence != sequence {
-            self.take_back(lent);
-            return None;
+    pub fn publish_lent(&mut self, lent: &mut Lent<'_>) -> Result<u64, Refusal> {
+        // Looked at where it lies: what was just written in words, and is moved in pairs of them, has to be waited for.
+        let Lent { opened, len, sequence, .. } = *lent;
+        let is_fresh = lent.publisher == self.number && sequence == self.next_sequence;
+        if !is_fresh || !self.shared.admits(opened.pass) {
+            return Err(self.not_published(lent, is_fresh));
         }
-        let Lent { opened, shard, index, len, .. } = lent;
+        lent.publisher = NOBODY;
         // Room only grows between two calls of ours: the same claim is there again, and has the same place.
-        let paid = self.lanes[shard].put_paid(opened, Lens::plain(len), |place| {
-            frame::encode_plain_head(place, index, sequence);
-        });
-        paid.ok()?;
+        self.lanes[opened.shard].put_paid(opened, Lens::plain(len), |place| {
+            frame::encode_plain_head(place, opened.index, sequence);
+        })?;
         self.next_sequence = sequence + 1;
-        Some(sequence)
+        Ok(sequence)
     }
 
-    /// Takes a place back that this publisher lent: its message does not come about.
-    pub fn take_back(&mut self, lent: Lent<'_>) {
+    #[cold]
+    fn not_published(&mut self, lent: &mut Lent<'_>, is_fresh: bool) -> Refusal {
+        self.take_back(lent);
+        if is_fresh { self.not_admitted() } else { Refusal::Stale }
+    }
+
+    /// Takes a place back that this publisher lent: its message does not come about. Another publisher's stays lent.
+    pub fn take_back(&mut self, lent: &mut Lent<'_>) {
         if lent.publisher == self.number {
+            lent.publisher = NOBODY;
             self.lanes[lent.opened.shard].dues.untake(lent.opened, lent.len);
         }
     }
@@ -476,22 +489,14 @@ impl Dues {
         Ok(())
     }
 
-    /// All or nothing, however many: no two legs have one endpoint.
     #[inline(never)]
     fn try_take_legs(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
-        if !opened.tolls.iter().all(|toll| self.credits[toll.endpoint].fits(toll.of(len))) {
-            return Err(Refusal::BackPressured);
-        }
-        if self.slots.as_mut().is_some_and(|slots| !slots.try_take_messages(opened.slots().messages)) {
-            return Err(Refusal::ReportsFull);
-        }
-        for toll in &opened.tolls {
-            self.credits[toll.endpoint].take(toll.of(len));
-        }
+        self.fit(opened, len)?;
+        self.take(opened, len);
         Ok(())
     }
 
-    /// Takes what a message needs, and room for its payload of `len` bytes behind its head, neither of them written.
+    /// Room for a payload of `len` bytes behind its head, neither of them written, if it can be paid for: later.
     #[inline(always)]
     fn claim<'r>(
         &mut self,
@@ -503,14 +508,40 @@ impl Dues {
         if len > ring.frame_len_max() - LABELLED_LEN {
             return Err(too_long(ring, PLAIN_LEN));
         }
-        self.try_take(opened, len)?;
-        ring.try_claim(PLAIN_LEN + len).map_err(|_| {
-            self.untake(opened, len);
-            Refusal::BackPressured
-        })
+        self.fit(opened, len)?;
+        ring.try_claim(PLAIN_LEN + len).map_err(|_| Refusal::BackPressured)
     }
 
-    /// Undoes [`Dues::try_take`]: the message did not come about.
+    /// Whether there is what a message needs on all its legs and in the report ring. No two legs have one endpoint.
+    #[inline]
+    fn fit(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
+        let mut fits = |toll: &Toll| self.credits[toll.endpoint].fits(toll.of(len));
+        let all_fit = match &opened.toll {
+            Some(toll) => fits(toll),
+            None => opened.tolls.iter().all(fits),
+        };
+        if !all_fit {
+            return Err(Refusal::BackPressured);
+        }
+        if self.slots.as_mut().is_some_and(|slots| !slots.fits(opened.slots())) {
+            return Err(Refusal::ReportsFull);
+        }
+        Ok(())
+    }
+
+    /// Takes what was found to [`fit`](Self::fit).
+    #[inline]
+    fn take(&mut self, opened: &Opened, len: usize) {
+        match &opened.toll {
+            Some(toll) => self.credits[toll.endpoint].take(toll.of(len)),
+            None => opened.tolls.iter().for_each(|toll| self.credits[toll.endpoint].take(toll.of(len))),
+        }
+        if let Some(slots) = &mut self.slots {
+            slots.take(opened.slots());
+        }
+    }
+
+    /// Undoes [`Dues::take`]: the message did not come about.
     #[cold]
     fn untake(&mut self, opened: &Opened, len: usize) {
         for toll in &opened.tolls {
@@ -537,11 +568,10 @@ fn too_long(ring: &FrameWriter, head: usize) -> Refusal {
 /// Room for one payload in the ring. Dropping it without a commit leaves no trace.
 #[must_use = "a claim that is not committed is aborted"]
 pub struct Claim<'a> {
-    /// The head is written; the payload's place follows it. None once it is committed.
-    claim: Option<RingClaim<'a>>,
+    /// The head is written; the payload's place follows it.
+    claim: RingClaim<'a>,
     len: usize,
     opened: &'a Opened,
-    /// What has paid for it.
     dues: &'a mut Dues,
     waker: &'a Waker,
     next_sequence: &'a mut u64,
@@ -550,13 +580,13 @@ pub struct Claim<'a> {
 impl Claim<'_> {
     /// Publishes what was written, and answers its sequence.
     #[inline]
-    pub fn commit(mut self) -> u64 {
-        if let Some(claim) = self.claim.take() {
-            claim.commit();
-        }
-        self.waker.notify();
-        let sequence = *self.next_sequence;
-        *self.next_sequence = sequence + 1;
+    pub fn commit(self) -> u64 {
+        let Self { claim, len, opened, dues, waker, next_sequence } = self;
+        dues.take(opened, len);
+        claim.commit();
+        waker.notify();
+        let sequence = *next_sequence;
+        *next_sequence = sequence + 1;
         sequence
     }
 
@@ -564,23 +594,14 @@ impl Claim<'_> {
     pub fn abort(self) {}
 }
 
-impl Drop for Claim<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.claim.is_some() {
-            self.dues.untake(self.opened, self.len);
-        }
-    }
-}
+/// The number of no publisher: a place that is lent no longer.
+const NOBODY: u64 = u64::MAX;
 
 /// The place of a payload in the ring, lent to nobody in particular, and paid for.
 #[derive(Debug)]
 #[must_use = "it is paid for: `Publisher::publish_lent` it, or `Publisher::take_back`"]
 pub struct Lent<'a> {
     opened: &'a Opened,
-    /// Of `opened`, whose line the second call need not look at.
-    shard: usize,
-    index: u32,
     len: usize,
     place: *mut u8,
     /// Who lent it, and the sequence that was the next one then.
@@ -600,14 +621,14 @@ impl Deref for Claim<'_> {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        self.claim.as_deref().map_or(&[], |frame| &frame[PLAIN_LEN..])
+        &self.claim[PLAIN_LEN..]
     }
 }
 
 impl DerefMut for Claim<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
-        self.claim.as_deref_mut().map_or(&mut [], |frame| &mut frame[PLAIN_LEN..])
+        &mut self.claim[PLAIN_LEN..]
     }
 }
 

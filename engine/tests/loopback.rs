@@ -18,6 +18,7 @@ on_both_hosts! {
     refusals_say_what_to_do_and_nothing_of_them_remains,
     credit_and_report_slots_bound_what_is_outstanding,
     the_longest_payload_is_the_same_with_and_without_a_tag,
+    what_is_given_up_holds_nothing,
     what_was_lent_is_paid_for_once,
     the_local_bus_delivers_without_a_broker,
     a_claim_is_written_in_place_and_an_abort_leaves_no_trace,
@@ -253,7 +254,7 @@ fn a_claim_is_written_in_place_and_an_abort_leaves_no_trace(config: Config) {
     assert!(engine.wait_ready(PATIENCE));
     publisher.try_claim(&channel, 5).unwrap().abort();
     let _ = publisher.try_claim(&channel, 7).unwrap();
-    assert!(publisher.flush(PATIENCE), "a claim that was dropped holds no credit");
+    assert!(publisher.flush(PATIENCE), "nothing is outstanding");
     let mut claim = publisher.try_claim(&channel, 5).unwrap();
     claim.copy_from_slice(b"12345");
     assert_eq!(claim.commit(), 0);
@@ -277,11 +278,11 @@ fn a_lent_place_is_published_as_it_was_written(config: Config) {
         claim.copy_from_slice(payload.as_bytes());
         let place = claim.as_ptr();
         claim.abort();
-        let taken_back = publisher.try_lend(&channel, payload.len()).unwrap();
-        publisher.take_back(taken_back);
-        let lent = publisher.try_lend(&channel, payload.len()).unwrap();
+        let mut taken_back = publisher.try_lend(&channel, payload.len()).unwrap();
+        publisher.take_back(&mut taken_back);
+        let mut lent = publisher.try_lend(&channel, payload.len()).unwrap();
         assert_eq!(lent.place().cast_const(), place);
-        assert_eq!(publisher.publish_lent(lent), Some(number as u64));
+        assert_eq!(publisher.publish_lent(&mut lent), Ok(number as u64));
         assert_eq!(events(&mut subscriber, 1), [format!("a={payload}")]);
         assert_eq!(collect(&mut reports, 1)[0].sequence, number as u64);
     }
@@ -314,6 +315,28 @@ fn the_longest_payload_is_the_same_with_and_without_a_tag(config: Config) {
     assert_eq!(publisher.try_claim(&channel, max).unwrap().commit(), 2);
 }
 
+fn what_is_given_up_holds_nothing(config: Config) {
+    let config =
+        config.redis("one", "redis://127.0.0.1:9").unwrap().redis("two", "redis://127.0.0.1:9").unwrap();
+    for route in [Route::new("*").to("one"), Route::new("*").to("one").to("two")] {
+        let config = config.clone().route(route.when_down(WhenDown::Buffer)).ring_bytes(16 << 10);
+        let engine = Engine::start(config.credit(10, 8 << 10)).unwrap();
+        let channel = engine.channel("a").unwrap();
+        let (mut publisher, _reports) = engine.publisher().unwrap();
+        for _ in 0..20 {
+            publisher.try_claim(&channel, 100).unwrap().abort();
+            drop(publisher.try_claim(&channel, 100).unwrap());
+            let mut lent = publisher.try_lend(&channel, 100).unwrap();
+            publisher.take_back(&mut lent);
+        }
+        assert!(publisher.flush(Duration::ZERO), "all credit is there");
+        let (mut other, _others_reports) = engine.publisher().unwrap();
+        let [taken, taken_by_other] = [&mut publisher, &mut other]
+            .map(|publisher| (0..).take_while(|_| publisher.publish(&channel, b"x").is_ok()).count());
+        assert_eq!(taken, taken_by_other, "as if nothing had been claimed");
+    }
+}
+
 fn what_was_lent_is_paid_for_once(config: Config) {
     let buffered = config.redis("main", "redis://127.0.0.1:9").unwrap();
     let buffered = buffered.route(Route::new("*").to("main").when_down(WhenDown::Buffer));
@@ -325,20 +348,26 @@ fn what_was_lent_is_paid_for_once(config: Config) {
         Err(Refusal::TooLong { max }) => max,
         other => panic!("{other:?}"),
     };
-    let lent = publisher.try_lend(&channel, max).unwrap();
-    publisher.take_back(lent);
+    let mut lent = publisher.try_lend(&channel, max).unwrap();
+    publisher.take_back(&mut lent);
     // Another publisher's, and one whose place something else has by now.
-    let lent = publisher.try_lend(&channel, 1).unwrap();
-    assert_eq!(other.publish_lent(lent), None);
-    let (first, second) =
+    let mut lent = publisher.try_lend(&channel, 1).unwrap();
+    assert_eq!(other.publish_lent(&mut lent), Err(Refusal::Stale));
+    other.take_back(&mut lent);
+    publisher.take_back(&mut lent);
+    publisher.take_back(&mut lent);
+    assert_eq!(publisher.publish_lent(&mut lent), Err(Refusal::Stale));
+    let (mut first, mut second) =
         (publisher.try_lend(&channel, 1).unwrap(), publisher.try_lend(&channel, 1).unwrap());
-    assert_eq!((publisher.publish_lent(second), publisher.publish_lent(first)), (Some(0), None));
-    let (lent, foreign) = (publisher.try_lend(&channel, 1).unwrap(), other.try_lend(&channel, 1).unwrap());
-    publisher.take_back(foreign);
+    assert_eq!(publisher.publish_lent(&mut second), Ok(0));
+    assert_eq!(publisher.publish_lent(&mut first), Err(Refusal::Stale));
+    let (mut lent, mut foreign) =
+        (publisher.try_lend(&channel, 1).unwrap(), other.try_lend(&channel, 1).unwrap());
+    publisher.take_back(&mut foreign);
     assert_eq!(publisher.publish(&channel, b"x"), Ok(1));
-    assert_eq!(publisher.publish_lent(lent), None);
-    // Two were accepted, and one was given to the wrong publisher: the rest of the credit is there.
-    for sequence in 2..9 {
+    assert_eq!(publisher.publish_lent(&mut lent), Err(Refusal::Stale));
+    // Two were accepted: the rest of the credit is there.
+    for sequence in 2..10 {
         assert_eq!(publisher.publish(&channel, b"x"), Ok(sequence));
     }
     let last = publisher.try_claim(&channel, 1);

@@ -8,8 +8,8 @@
 //!   0 <= returned <= taken <= limit <= returned + capacity        (each for messages and for bytes)
 //! ```
 //!
-//! Both sides only ever count upwards, so there is no read-modify-write and no shared line that both
-//! write. The publisher looks at its own copy of the limit, and at the shared one only when the copy does
+//! Both sides count upwards, so there is no read-modify-write and no shared line that both
+//! write; what the publisher takes back ([`Account::untake`]) the grantor has never heard of. The publisher looks at its own copy of the limit, and at the shared one only when the copy does
 //! not suffice. At 10^10 bytes a second a `u64` lasts 58 years: positions do not wrap.
 //!
 //! Two atomics make the limit. They are read one after the other, so a reload may see a newer limit of
@@ -21,7 +21,8 @@
 //! Who waits says for what ([`Account::want`]): for half of the capacity, so that a publisher that is faster than the
 //! server is woken for thousands of messages and not for each. [`Grantor::suffices`] tells the shard whether that is
 //! there. It is the sleeper's dance of [`crate::wake`], with a number beside the flag: `want`, arm, look once more;
-//! publish, fence, `suffices`. An old want that a grantor still sees is a lower one, and rings too early at worst.
+//! publish, fence, `suffices`. An old want that a grantor still sees is mostly a lower one, and
+//! rings too early at worst; one that was taken for what came back since is higher, and who waits looks again by itself.
 
 use crossbeam::utils::CachePadded;
 
@@ -108,7 +109,7 @@ pub struct Account {
     shared: Arc<CachePadded<Limit>>,
     /// The most that can be outstanding; never changes.
     capacity: Amount,
-    /// All that was ever taken. It only grows, and stays within `limit`.
+    /// All that was ever taken, less what was taken back. It stays within `limit`.
     taken: Amount,
     /// The newest limit that was seen, at most the shared one, and at least `capacity`.
     limit: Amount,
@@ -173,7 +174,7 @@ impl Account {
         true
     }
 
-    /// Undoes the last [`take`](Self::take), for what did not come about: the grantor has never heard of it.
+    /// Undoes a [`take`](Self::take), for what did not come about: the grantor has never heard of it.
     pub fn untake(&mut self, amount: Amount) {
         self.taken = self.taken.minus(amount);
     }

@@ -264,7 +264,7 @@ pub struct FrameReader {
 impl FrameReader {
     /// Hands up to `limit` frames to `handler`, oldest first, and returns how many those were.
     ///
-    /// Frames are 16-byte aligned. Their room goes back to the writer once, when the batch ends. If
+    /// Frames stand 16 bytes behind a multiple of 32. Their room goes back to the writer once, when the batch ends. If
     /// `handler` panics, the batch ends there: the frame that it was looking at counts as read, like those
     /// before it, and the next call begins with the frame after it.
     #[inline]

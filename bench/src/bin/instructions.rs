@@ -324,7 +324,7 @@ fn publish_lent() -> Result<usize, Failure> {
             for _ in 0..BATCH {
                 // As the C ABI has it: what one call leaves is taken up by the next.
                 let lent = black_box(publisher.try_lend(channel, black_box(PAYLOAD.len())));
-                let _ = black_box(lent.map(|lent| publisher.publish_lent(lent)));
+                let _ = black_box(lent.and_then(|mut lent| publisher.publish_lent(&mut lent)));
             }
         });
     })

@@ -18,8 +18,8 @@ use crate::tsc::{Tsc, ticks};
 /// As large as the engine's own ring.
 const RING_BYTES: usize = ringwire::config::DEFAULT_RING_BYTES;
 
-/// Bytes that a frame has before its payload.
-const FRAME_HEAD: usize = ringwire_core::frame::PLAIN_LEN;
+/// Bytes that a record of the engine's ring has before its payload: its own head, and the frame's.
+const RECORD_HEAD: usize = 16 + ringwire_core::frame::PLAIN_LEN;
 
 /// Calls whose mean is taken flat out: far more than the timer's own cost, and fewer than any queue holds.
 const BATCH: usize = 1_000;
@@ -45,7 +45,7 @@ pub(super) fn run(args: &ClientArgs) -> Result<Told, RigError> {
         }
         "bare ring" => {
             mean_ns = bare_ring(args, &records, &mut pace)?;
-            "rtrb push of the frame's bytes; a reader copies them out on the shard's core"
+            "rtrb push of the record's bytes; a reader copies them out on the shard's core"
         }
         "empty region" => {
             pace.run(|_| {}, || {});
@@ -203,9 +203,9 @@ fn bare_ring(args: &ClientArgs, records: &Records, pace: &mut Pace) -> Result<f6
         }
     });
     // The same bytes as frames: a head and the payload each.
-    let mut frames = Records { bytes: Vec::new(), len: FRAME_HEAD + records.len, count: records.count };
+    let mut frames = Records { bytes: Vec::new(), len: RECORD_HEAD + records.len, count: records.count };
     for record in 0..records.count {
-        frames.bytes.extend_from_slice(&[0; FRAME_HEAD]);
+        frames.bytes.extend_from_slice(&[0; RECORD_HEAD]);
         frames.bytes.extend_from_slice(records.of(record));
     }
     pace.run(

@@ -356,8 +356,8 @@ int rw_publishv(rw_publisher *publisher, const rw_channel *channel, const rw_sli
  * other publishing with this publisher is refused with RW_INVALID. The channel's engine must not be freed meanwhile. */
 int rw_try_claim(rw_publisher *publisher, const rw_channel *channel, size_t len, void **place);
 
-/* Publishes what was written at `place`. There is room for it and it is paid for: it is accepted even if the engine ended
- * meanwhile, and its reports say so then.
+/* Publishes what was written at `place`. There is room for it, and it is paid for: only the engine's end is in its way.
+ * RW_CLOSED, RW_FAILED: the engine ended meanwhile, and no destination has it.
  * RW_INVALID: that is not the claim under way of this publisher. */
 int rw_commit(rw_publisher *publisher, void *place, uint64_t *sequence);
 

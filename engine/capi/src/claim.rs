@@ -36,12 +36,10 @@ impl Desk {
     /// Lends the publisher to `work`, unless a claim is under way.
     #[inline(always)]
     pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Publisher) -> T) -> Result<T, Code> {
-        if self.lent().is_some() {
-            return Err(under_way());
-        }
         // SAFETY: the type is not Sync, so this thread alone is here; and `work` is one of this crate's closures, none of
         // which comes back to this desk.
-        Ok(work(unsafe { &mut *self.publisher.get() }))
+        let (publisher, lent) = unsafe { (&mut *self.publisher.get(), &*self.lent.get()) };
+        if lent.is_some() { Err(under_way()) } else { Ok(work(publisher)) }
     }
 
     /// Claims room, and answers where it is.
@@ -51,34 +49,38 @@ impl Desk {
         // which the publisher keeps alive.
         let channel = unsafe { &*std::ptr::from_ref::<Channel>(channel) };
         let lent = self.with(|publisher| publisher.try_lend(channel, len))?.map_err(of_refusal)?;
-        Ok(self.lent().insert(lent).place())
+        // SAFETY: as for `with`, which is over.
+        Ok(unsafe { &mut *self.lent.get() }.insert(lent).place())
     }
 
     /// Publishes what was written at this place, and answers its sequence.
     #[inline(always)]
     pub(crate) fn commit(&self, place: usize) -> Result<u64, Code> {
-        let lent = self.take(place)?;
-        self.with(|publisher| publisher.publish_lent(lent))?.ok_or_else(no_such)
+        self.end(place, Publisher::publish_lent)?.map_err(of_refusal)
     }
 
     /// Gives the claim at this place up.
     pub(crate) fn abort(&self, place: usize) -> Result<(), Code> {
-        let lent = self.take(place)?;
-        self.with(|publisher| publisher.take_back(lent))
+        self.end(place, Publisher::take_back)
     }
 
+    /// Ends the claim at this place. It stays where it lies until then, and is not moved.
     #[inline(always)]
-    fn take(&self, place: usize) -> Result<Lent<'static>, Code> {
-        let taken = self.lent().take_if(|lent| lent.place().addr() == place);
-        taken.ok_or_else(no_such)
-    }
-
-    #[inline(always)]
-    #[allow(clippy::mut_from_ref)]
-    fn lent(&self) -> &mut Option<Lent<'static>> {
-        // SAFETY: the type is not Sync, so this thread alone is here; and no caller keeps what this answers for longer
-        // than a line.
-        unsafe { &mut *self.lent.get() }
+    fn end<T>(
+        &self,
+        place: usize,
+        end: impl FnOnce(&mut Publisher, &mut Lent<'static>) -> T,
+    ) -> Result<T, Code> {
+        // SAFETY: as for `with`; nothing else borrows the claim.
+        let (publisher, under_way) = unsafe { (&mut *self.publisher.get(), &mut *self.lent.get()) };
+        match under_way {
+            Some(lent) if lent.place().addr() == place => {
+                let ended = end(publisher, lent);
+                *under_way = None;
+                Ok(ended)
+            }
+            _ => Err(no_such()),
+        }
     }
 }
 

@@ -70,7 +70,7 @@ pub(crate) fn of_refusal(refusal: Refusal) -> Code {
         Refusal::TooLong { .. } => fail(TOO_LONG, format_args!("{refusal}")),
         Refusal::Closed => fail(CLOSED, format_args!("{refusal}")),
         Refusal::Failed => fail(FAILED, format_args!("a shard of the engine failed")),
-        Refusal::WrongEngine => fail(INVALID, format_args!("{refusal}")),
+        Refusal::WrongEngine | Refusal::Stale => fail(INVALID, format_args!("{refusal}")),
     }
 }
 

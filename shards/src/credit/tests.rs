@@ -147,8 +147,8 @@ fn credit_implies_room_in_the_ring() {
     const FRAME: usize = 8;
     let until = Instant::now() + DEADLINE;
     let (mut writer, mut reader) = frame_ring(CAPACITY_MIN).unwrap();
-    // Four records of two words fill the ring exactly, without padding.
-    let (mut account, mut grantor) = credit(Amount { messages: 4, bytes: 0 });
+    // Eight records of a word fill the ring exactly, without padding.
+    let (mut account, mut grantor) = credit(Amount { messages: 8, bytes: 0 });
     let one = Amount { messages: 1, bytes: 0 };
     let publishing = thread::spawn(move || {
         for number in 0..STRESS_MESSAGES {

@@ -187,7 +187,7 @@ fn two_threads_on_the_smallest_ring() {
 
 #[test]
 fn two_threads_on_a_ring_of_a_few_frames() {
-    survives_two_threads(256, 2);
+    survives_two_threads(512, 2);
 }
 
 #[test]

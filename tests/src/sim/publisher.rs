@@ -100,7 +100,9 @@ impl Publisher {
         key: Option<&[u8]>,
     ) -> Result<(), Refusal> {
         let sequence = ctx.ledger.messages[self.index].len() as u64;
-        let (tag, intended_ns) = (ctx.random.next(), ctx.random.next());
+        // Most messages are only a payload.
+        let is_labelled = ctx.random.percent(50);
+        let (tag, intended_ns) = if is_labelled { (ctx.random.next(), ctx.random.next()) } else { (0, 0) };
         let payload = ledger::payload(self.index, sequence, payload_len);
         let frame =
             Frame { channel, sequence, tag, intended_ns, key, payload: Some(&payload), ..Frame::default() };
