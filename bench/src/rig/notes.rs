@@ -8,7 +8,7 @@ use crate::noise::GAP_MIN_NS;
 pub(super) fn notes(plan: &Plan, cores: &Cores) -> Vec<String> {
     let mut notes = vec![
         format!(
-            "{} repetitions of {} s ({} of what the cost of publish and decoding are judged by, {} of {:.1} s for the \
+            "{} repetitions of {} s ({} of what decoding is judged by, {} of {:.1} s for the cost of publish and the \
              tails of acknowledgement and subscriber at 100,000/s: a stall of the host, which takes milliseconds, spoils one short run and not the \
              middle of a few long ones; fewer of what no promise hangs on, and half as long in the wide comparisons), each \
              a process of its own; in every round the contestants run in an order shuffled by seed {}.",

@@ -343,13 +343,14 @@ impl Plan {
     }
 
     fn publish(&self) -> CasePlan {
-        let load = self.load(PROMISED_RATE, WIDE_SHARE);
+        let (share, rounds) = self.tail;
+        let load = self.load(PROMISED_RATE, share);
         let title =
             format!("Cost of `publish`, {} B at {}/s, null endpoint", load.bytes, thousands(load.rate));
         let mut entrants = self.parts(&[OURS, "bare ring", "empty region"], &load);
         entrants.extend(self.named(&C_CALLS).into_iter().map(|it| self.entrant(it, load.clone())));
-        let judged = [OURS, "bare ring", "empty region", "C publish", "C claim"];
-        self.judged(self.case("publish", title, Mode::Cost, entrants), &judged, self.judged)
+        let judged = [OURS, "bare ring", "C publish", "C claim"];
+        self.judged(self.case("publish", title, Mode::Cost, entrants), &judged, rounds)
     }
 
     fn ack(&self, rate: u64) -> CasePlan {
