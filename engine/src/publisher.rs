@@ -115,12 +115,6 @@ struct Lens {
 }
 
 impl Lens {
-    /// Those of a message that is only a payload.
-    #[inline(always)]
-    fn plain(payload: usize) -> Self {
-        Self { head: PLAIN_LEN, payload }
-    }
-
     /// All of it in the ring.
     #[inline(always)]
     fn frame(self) -> usize {
@@ -142,6 +136,56 @@ impl Lens {
     #[inline(always)]
     fn body(self) -> usize {
         self.frame() - frame::fixed_len(self.head)
+    }
+}
+
+/// What is put into a ring. Two words at the most, so that it goes from function to function in registers: what has an
+/// address is written to memory before it is known whether anybody wants it there.
+trait Source: Copy {
+    fn lens(self) -> Lens;
+
+    /// Writes the frame into its place, for a channel's number and a sequence.
+    fn encode(self, place: &mut [u8], channel: u32, sequence: u64);
+}
+
+/// A payload alone.
+impl Source for &[u8] {
+    #[inline(always)]
+    fn lens(self) -> Lens {
+        Lens { head: PLAIN_LEN, payload: self.len() }
+    }
+
+    #[inline(always)]
+    fn encode(self, place: &mut [u8], channel: u32, sequence: u64) {
+        frame::encode_plain(place, channel, sequence, self);
+    }
+}
+
+impl Source for &Message<'_> {
+    #[inline(always)]
+    fn lens(self) -> Lens {
+        Lens { head: self.frame(0, 0).head_len(), payload: self.payload.map_or(0, <[u8]>::len) }
+    }
+
+    #[inline(always)]
+    fn encode(self, place: &mut [u8], channel: u32, sequence: u64) {
+        self.frame(channel, sequence).encode(place);
+    }
+}
+
+/// A payload of so many bytes that stands in its place already.
+#[derive(Clone, Copy)]
+struct Written(usize);
+
+impl Source for Written {
+    #[inline(always)]
+    fn lens(self) -> Lens {
+        Lens { head: PLAIN_LEN, payload: self.0 }
+    }
+
+    #[inline(always)]
+    fn encode(self, place: &mut [u8], channel: u32, sequence: u64) {
+        frame::encode_plain_head(place, channel, sequence);
     }
 }
 
@@ -176,9 +220,7 @@ impl Publisher {
     /// A [`Refusal`]: then no destination has the message, and the sequence is not used up.
     #[inline(always)]
     pub fn publish(&mut self, channel: &Channel, payload: &[u8]) -> Result<u64, Refusal> {
-        self.put(channel, Lens::plain(payload.len()), move |place, channel, sequence| {
-            frame::encode_plain(place, channel, sequence, payload);
-        })
+        self.put(channel, payload)
     }
 
     /// Publishes a message with a tag, an intended time, a key or headers.
@@ -187,28 +229,17 @@ impl Publisher {
     /// As [`Publisher::publish`].
     #[inline(always)]
     pub fn publish_message(&mut self, channel: &Channel, message: &Message<'_>) -> Result<u64, Refusal> {
-        let frame = message.frame(0, 0);
-        let lens = Lens { head: frame.head_len(), payload: frame.payload.map_or(0, <[u8]>::len) };
-        self.put(channel, lens, move |place, channel, sequence| {
-            message.frame(channel, sequence).encode(place);
-        })
+        self.put(channel, message)
     }
 
-    /// Publishes what `encode` writes into its place, for a channel's number and a sequence.
-    ///
     /// Neither frame nor message is handed on by address: the payload goes from its slice into the ring, and all else
     /// stays in registers.
     #[inline(always)]
-    fn put(
-        &mut self,
-        channel: &Channel,
-        lens: Lens,
-        encode: impl Fn(&mut [u8], u32, u64),
-    ) -> Result<u64, Refusal> {
+    fn put(&mut self, channel: &Channel, source: impl Source) -> Result<u64, Refusal> {
         let opened = &*channel.opened;
         self.admitted(opened)?;
         let sequence = self.next_sequence;
-        self.lanes[opened.shard].up(opened)?.put(opened, lens, sequence, encode)?;
+        self.lanes[opened.shard].up(opened)?.put(opened, sequence, source)?;
         self.next_sequence = sequence + 1;
         Ok(sequence)
     }
@@ -263,9 +294,7 @@ impl Publisher {
         }
         lent.publisher = NOBODY;
         // Room only grows between two calls of ours: the same claim is there again, and has the same place.
-        self.lanes[opened.shard].put_paid(opened, Lens::plain(len), |place| {
-            frame::encode_plain_head(place, opened.index, sequence);
-        })?;
+        self.lanes[opened.shard].put_paid(opened, sequence, Written(len))?;
         self.next_sequence = sequence + 1;
         Ok(sequence)
     }
@@ -399,27 +428,22 @@ impl Lane {
 
     /// Takes what a message costs, puts it into the ring, and tells the shard; or leaves everything as it was.
     #[inline(always)]
-    fn put(
-        &mut self,
-        opened: &Opened,
-        lens: Lens,
-        sequence: u64,
-        encode: impl Fn(&mut [u8], u32, u64),
-    ) -> Result<(), Refusal> {
-        if let Err(refusal) = self.dues.try_take(opened, lens.body()) {
-            return Err(self.refused(refusal, lens));
+    fn put(&mut self, opened: &Opened, sequence: u64, source: impl Source) -> Result<(), Refusal> {
+        if let Err(refusal) = self.dues.try_take(opened, source.lens().body()) {
+            return Err(self.refused(refusal, source.lens()));
         }
-        self.put_paid(opened, lens, |place| encode(place, opened.index, sequence))
+        self.put_paid(opened, sequence, source)
     }
 
     /// Puts a message that is paid for into the ring, and tells the shard; or gives back what it has paid.
     #[inline(always)]
-    fn put_paid(&mut self, opened: &Opened, lens: Lens, encode: impl Fn(&mut [u8])) -> Result<(), Refusal> {
+    fn put_paid(&mut self, opened: &Opened, sequence: u64, source: impl Source) -> Result<(), Refusal> {
+        let lens = source.lens();
         if let Some(mut claim) = self.ring.try_claim_ahead(lens.frame(), lens.spare()) {
-            encode(&mut claim);
+            source.encode(&mut claim, opened.index, sequence);
             claim.commit();
         } else {
-            self.put_anywhere(opened, lens, encode)?;
+            self.put_anywhere(opened, sequence, source)?;
         }
         self.waker.notify();
         Ok(())
@@ -427,16 +451,13 @@ impl Lane {
 
     /// Puts it behind padding, if that is what it takes.
     #[cold]
-    fn put_anywhere(
-        &mut self,
-        opened: &Opened,
-        lens: Lens,
-        encode: impl Fn(&mut [u8]),
-    ) -> Result<(), Refusal> {
+    #[inline(never)]
+    fn put_anywhere(&mut self, opened: &Opened, sequence: u64, source: impl Source) -> Result<(), Refusal> {
+        let lens = source.lens();
         if !lens.is_too_long(&self.ring)
             && let Ok(mut claim) = self.ring.try_claim(lens.frame())
         {
-            encode(&mut claim);
+            source.encode(&mut claim, opened.index, sequence);
             claim.commit();
             return Ok(());
         }

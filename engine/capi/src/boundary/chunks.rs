@@ -31,19 +31,29 @@ const CHUNKS_MAX: usize = 64;
 /// Addresses of the chunks; 0 is none. They are never unmapped.
 static CHUNKS: [AtomicUsize; CHUNKS_MAX] = [const { AtomicUsize::new(0) }; CHUNKS_MAX];
 
+/// The first of them, or [`NOWHERE`]: most calls ask for no other.
+static FIRST: AtomicUsize = AtomicUsize::new(NOWHERE);
+
+/// Where no process has memory, and no program a pointer to by mistake.
+const NOWHERE: usize = isize::MIN.cast_unsigned() + PLACE_LEN / 2;
+
 /// Whether a place begins at this address.
 #[inline(always)]
 pub(super) fn is_place(address: usize) -> bool {
-    let begin = CHUNKS[0].load(Ordering::Relaxed);
-    // No chunk yet: nothing lies below its length, which is within the first addresses, nobody's.
-    let is_in_first = address.wrapping_sub(begin) < CHUNK_LEN && begin != 0;
-    address.is_multiple_of(PLACE_LEN) && (is_in_first || is_in_other(address))
+    is_in(FIRST.load(Ordering::Relaxed), address) || is_in_other(address)
+}
+
+/// Whether a place of the chunk that begins at `begin` does: what is left of the distance turns into its highest bits.
+#[inline(always)]
+fn is_in(begin: usize, address: usize) -> bool {
+    address.wrapping_sub(begin).rotate_right(PLACE_LEN.trailing_zeros()) < PLACES
 }
 
 #[cold]
+#[inline(never)]
 fn is_in_other(address: usize) -> bool {
     let begins = CHUNKS.iter().map(|chunk| chunk.load(Ordering::Relaxed)).take_while(|begin| *begin != 0);
-    begins.skip(1).any(|begin| address.wrapping_sub(begin) < CHUNK_LEN)
+    begins.skip(1).any(|begin| is_in(begin, address))
 }
 
 /// Which places are free. Only opening and freeing a handle takes its lock.
@@ -115,7 +125,11 @@ pub(super) fn take() -> Result<NonNull<u8>, Code> {
         if free.chunks == CHUNKS_MAX {
             return Err(fail(SYSTEM, format_args!("a million handles are open: free some")));
         }
-        CHUNKS[free.chunks].store(map()?, Ordering::Relaxed);
+        let begin = map()?;
+        CHUNKS[free.chunks].store(begin, Ordering::Relaxed);
+        if free.chunks == 0 {
+            FIRST.store(begin, Ordering::Relaxed);
+        }
         (free.chunks, free.used) = (free.chunks + 1, 1);
         place(free.chunks - 1, 0)
     })

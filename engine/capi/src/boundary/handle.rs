@@ -16,6 +16,7 @@
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use super::{chunks, thread};
@@ -74,8 +75,9 @@ impl<T> Handle<T> {
     #[inline(always)]
     fn shell(&self) -> Option<&Shell> {
         if chunks::is_place(self.shell.addr()) {
-            // SAFETY: places are mapped for ever, zero or a `Shell`, of which zero is one, and reached by `&` alone.
-            Some(unsafe { &*self.shell })
+            // SAFETY: places are mapped for ever, zero or a `Shell`, of which zero is one, and reached by `&` alone; NULL
+            // is none.
+            Some(unsafe { NonNull::new_unchecked(self.shell).as_ref() })
         } else {
             None
         }
