@@ -101,10 +101,15 @@ static void open_ringwire(void) {
     checked(rw_publisher_open(engine, &publisher, &reports), "rw_publisher_open");
 }
 
+static void count(int answer) {
+    if (answer == RW_OK)
+        sent++;
+    else
+        refused++;
+}
+
 static void call_publish(const char *bytes) {
-    int answer = rw_publish(publisher, channel, bytes, plan.bytes, NULL);
-    sent += answer == RW_OK;
-    refused += answer != RW_OK;
+    count(rw_publish(publisher, channel, bytes, plan.bytes, NULL));
 }
 
 static void call_claim(const char *bytes) {
@@ -114,8 +119,7 @@ static void call_claim(const char *bytes) {
         memcpy(place, bytes, plan.bytes);
         answer = rw_commit(publisher, place, NULL);
     }
-    sent += answer == RW_OK;
-    refused += answer != RW_OK;
+    count(answer);
 }
 
 static int poll_reports(void) {
