@@ -156,3 +156,23 @@ fn map() -> Result<usize, Code> {
     let _ = unsafe { madvise(begin, CHUNK_LEN, Advice::LinuxWipeOnFork) };
     Ok(begin.expose_provenance())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_addresses_of_places_are_places() {
+        let begin = 0x7F00_0000_0000;
+        for place in [begin, begin + PLACE_LEN, begin + CHUNK_LEN - PLACE_LEN] {
+            assert!(is_in(begin, place));
+            for off in [1, 8, PLACE_LEN / 2, PLACE_LEN - 1] {
+                assert!(!is_in(begin, place + off) && !is_in(begin, place - off), "{off}");
+            }
+        }
+        for address in [0, 1, begin - PLACE_LEN, begin + CHUNK_LEN, begin << 1, usize::MAX, 1 << 63] {
+            assert!(!is_in(begin, address), "{address:#x}");
+            assert!(!is_in(NOWHERE, address), "{address:#x}");
+        }
+    }
+}
