@@ -100,6 +100,11 @@ impl Application {
         self.waiting.drain(..reported);
     }
 
+    /// What has been reported so far of the messages from this sequence on.
+    pub(crate) fn reported(&self, from: u64) -> impl Iterator<Item = &Report> {
+        self.outcomes[from as usize..].iter().flatten()
+    }
+
     /// Since when the oldest message waits that has no outcome yet, or now: monotonic nanoseconds.
     pub(crate) fn oldest_ns(&self) -> u64 {
         self.waiting.front().copied().unwrap_or_else(monotonic_ns)

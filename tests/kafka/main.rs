@@ -13,6 +13,7 @@
 //! where they or Java are missing: the tests fail and say so.
 
 mod application;
+mod changes;
 mod client;
 mod cluster;
 mod conversation;
