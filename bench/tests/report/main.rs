@@ -150,7 +150,7 @@ fn invalid_runs_and_absent_clients_are_named_in_every_output() {
     assert_eq!(judged("resident memory"), "PASS");
     assert_eq!(judged("allocations"), "PASS");
     assert_eq!(judged("two shards"), "not measured");
-    // Beside 600 ns of rd_kafka_produce, net: 33 ns at p50 and 14 times less at p99; flat out 2.5 ns more than Rust.
+    // Beside 600 ns of rd_kafka_produce, net: 33 ns at p50 and 14 times less at p99; flat out 2.5 ns more than Rust, net of the loops.
     assert_eq!(judged("rw_publish: p50 beside rd_kafka_produce"), "PASS");
     assert_eq!(judged("rw_publish: p99 beside rd_kafka_produce"), "FAIL");
     assert_eq!(judged("rw_publish: p50 beside a bare rtrb ring"), "PASS");

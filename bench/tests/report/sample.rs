@@ -128,7 +128,7 @@ fn publish() -> Case {
         ("C empty region", 13.0),
     ];
     let mut cells = cells.map(|(label, ns)| cell(label, 100_000, ns));
-    for (at, flat_out_ns) in [(0, 21.0), (3, 23.5)] {
+    for (at, flat_out_ns) in [(0, 21.0), (2, 1.0), (3, 25.0), (6, 2.5)] {
         cells[at].runs.iter_mut().for_each(|run| run.flat_out_ns = Some(flat_out_ns));
     }
     cells[1].runs[2].repeated = 2;
