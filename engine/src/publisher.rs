@@ -278,8 +278,8 @@ impl Publisher {
         Ok(Lent { opened, len, place, publisher: self.number, sequence: self.next_sequence })
     }
 
-    /// Publishes what was written to a place that this publisher lent, and answers its sequence. Whatever it answers, the
-    /// place is lent no longer.
+    /// Publishes what was written to a place that this publisher lent, and answers its sequence. Whatever it answers, a
+    /// place of its own is lent no longer; another publisher's stays lent.
     ///
     /// # Errors
     /// [`Refusal::Closed`] and [`Refusal::Failed`]: the engine ended meanwhile. [`Refusal::Stale`]: the place is lent no

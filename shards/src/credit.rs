@@ -8,9 +8,9 @@
 //!   0 <= returned <= taken <= limit <= returned + capacity        (each for messages and for bytes)
 //! ```
 //!
-//! Both sides count upwards, so there is no read-modify-write and no shared line that both
-//! write; what the publisher takes back ([`Account::untake`]) the grantor has never heard of. The publisher looks at its own copy of the limit, and at the shared one only when the copy does
-//! not suffice. At 10^10 bytes a second a `u64` lasts 58 years: positions do not wrap.
+//! Both sides count upwards, so there is no read-modify-write and no shared line that both write; what the publisher takes
+//! back ([`Account::untake`]) the grantor has never heard of. The publisher looks at its own copy of the limit, and at the
+//! shared one only when the copy does not suffice. At 10^10 bytes a second a `u64` lasts 58 years: positions do not wrap.
 //!
 //! Two atomics make the limit. They are read one after the other, so a reload may see a newer limit of
 //! messages than of bytes. Each alone is a limit that was true and never goes down: the mixture refuses
@@ -21,8 +21,8 @@
 //! Who waits says for what ([`Account::want`]): for half of the capacity, so that a publisher that is faster than the
 //! server is woken for thousands of messages and not for each. [`Grantor::suffices`] tells the shard whether that is
 //! there. It is the sleeper's dance of [`crate::wake`], with a number beside the flag: `want`, arm, look once more;
-//! publish, fence, `suffices`. An old want that a grantor still sees is mostly a lower one, and
-//! rings too early at worst; one that was taken for what came back since is higher, and who waits looks again by itself.
+//! publish, fence, `suffices`. An old want that a grantor still sees is mostly a lower
+//! one, and rings too early at worst. After an `untake` it may be a higher one: so who waits looks again by itself.
 
 use crossbeam::utils::CachePadded;
 

@@ -15,8 +15,8 @@ use crate::server::Shared;
 /// Every millisecond.
 const MESSAGES_PER_TICK: u64 = 5;
 const TICK: Duration = Duration::from_millis(1);
-/// The load goes on for so long before the change.
-const BEFORE: Duration = Duration::from_millis(300);
+/// So many messages are published before the change.
+const BEFORE: u64 = 1_000;
 /// Partitions and topics are looked up again.
 const METADATA_AGE: Duration = Duration::from_millis(500);
 
@@ -68,10 +68,10 @@ fn under_load(
     };
     let mut ours = Application::start(&[shared.kafka.addr(1)], options);
     let channel = ours.channel(topic);
-    let (has_changed, mut changed_at) = (AtomicBool::new(false), None);
+    let (is_under_way, has_changed, mut changed_at) = (AtomicBool::new(false), AtomicBool::new(false), None);
     thread::scope(|scope| {
         scope.spawn(|| {
-            thread::sleep(BEFORE);
+            until("the load to be under way", || is_under_way.load(Ordering::Acquire));
             change();
             has_changed.store(true, Ordering::Release);
         });
@@ -83,6 +83,7 @@ fn under_load(
                 ours.try_put(&channel, &Message { payload: Some(&payload), ..Message::default() });
             }
             ours.poll();
+            is_under_way.store(ours.next_sequence() >= BEFORE, Ordering::Release);
             if changed_at.is_none() && has_changed.load(Ordering::Acquire) {
                 changed_at = Some(ours.next_sequence());
             }
