@@ -21,7 +21,7 @@ use ringwire_shards::net::{Address, Events, Interest, Options, Poller, Ready, Re
 
 use crate::config::Location;
 use crate::ports::Marks;
-use crate::resolver::{Found, Request};
+use crate::resolver::{Found, Name, Request};
 use crate::shared::ShardShared;
 
 mod addresses;
@@ -57,7 +57,7 @@ pub(crate) const SLEEPER_TOKEN: u64 = u64::MAX;
 enum State {
     Closed,
     /// Waits for the addresses of its host name.
-    Resolving,
+    Resolving(Name),
     /// Tries an address; the others follow if it fails.
     Connecting {
         socket: Socket,
@@ -176,8 +176,7 @@ impl Connections {
             Location::Path(path) => Address::Unix(path.clone()),
             Location::Name(host, port) => {
                 let name = (Arc::from(host.as_str()), *port);
-                let request = Request { shard: self.shard.clone(), connection: id, name };
-                self.look_up(now, id, request, core);
+                self.look_up(now, id, name, core);
                 return;
             }
         };
@@ -194,28 +193,29 @@ impl Connections {
         self.list[id.index()].id = id;
     }
 
-    fn look_up(&mut self, now: Now, id: ConnectionId, request: Request, core: &mut Core) {
-        let connection = &mut self.list[id.index()];
-        connection.state = State::Resolving;
-        if let Some(found) = connection.addresses.take_fresh(now.mono_ns) {
+    fn look_up(&mut self, now: Now, id: ConnectionId, name: Name, core: &mut Core) {
+        let Connection { state, addresses, .. } = &mut self.list[id.index()];
+        *state = State::Resolving(name.clone());
+        if let Some(found) = addresses.take_fresh(now.mono_ns, &name) {
             self.resolved(now, id, found, core);
-        } else if !connection.addresses.is_asked {
-            let is_asked = self.resolver.as_ref().is_some_and(|resolver| resolver.send(request).is_ok());
-            connection.addresses.is_asked = is_asked;
-            if !is_asked {
+        } else if !addresses.is_asked(&name) {
+            let request = Request { shard: self.shard.clone(), connection: id, name: name.clone() };
+            if self.resolver.as_ref().is_some_and(|resolver| resolver.send(request).is_ok()) {
+                addresses.asks(name);
+            } else {
                 self.fail(id, "there is no thread to look names up".to_owned(), core);
             }
         }
     }
 
-    /// The resolver's answer.
-    pub(crate) fn answered(&mut self, now: Now, id: ConnectionId, found: Found, core: &mut Core) {
+    /// The resolver's answer: of use where the connection still wants that name.
+    pub(crate) fn answered(&mut self, now: Now, id: ConnectionId, name: Name, found: Found, core: &mut Core) {
         let Connection { state, addresses, .. } = &mut self.list[id.index()];
-        addresses.is_asked = false;
-        if matches!(state, State::Resolving) {
+        addresses.answered(&name);
+        if matches!(state, State::Resolving(wanted) if *wanted == name) {
             self.resolved(now, id, found, core);
         } else {
-            addresses.keep(now.mono_ns, found);
+            addresses.keep(now.mono_ns, name, found);
         }
     }
 
@@ -341,7 +341,7 @@ impl Connections {
                 }
                 self.discard(&open.socket);
             }
-            State::Closed | State::Resolving => {}
+            State::Closed | State::Resolving(_) => {}
         }
     }
 
@@ -505,7 +505,7 @@ impl Connections {
                     return self.receive_from(now, id, core);
                 }
             }
-            State::Closed | State::Resolving => {}
+            State::Closed | State::Resolving(_) => {}
         }
         0
     }

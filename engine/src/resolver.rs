@@ -111,7 +111,7 @@ impl Desk {
         if waiting.is_empty() {
             self.queue.push_back(name);
         }
-        // A connection asks again only when it was answered: there is no end to nobody's waiting here.
+        // A connection asks for a name again only when it was answered: there is no end to nobody's waiting here.
         waiting.push((shard, connection));
     }
 
@@ -142,7 +142,7 @@ impl Desk {
     fn tell(&mut self, name: &Name, found: &Found) {
         for (shard, connection) in self.waiting.remove(name).unwrap_or_default() {
             if let Some(shard) = shard.upgrade() {
-                shard.command(Command::Resolved { connection, found: found.clone() });
+                shard.command(Command::Resolved { connection, name: name.clone(), found: found.clone() });
             }
         }
     }

@@ -224,8 +224,8 @@ impl Shard {
                         *port = None;
                     }
                 }
-                Command::Resolved { connection, found } => {
-                    self.connections.answered(now, connection, found, &mut self.core);
+                Command::Resolved { connection, name, found } => {
+                    self.connections.answered(now, connection, name, found, &mut self.core);
                 }
                 Command::Shutdown { deadline_ns } => {
                     // Of two deadlines the earlier one holds.

@@ -19,7 +19,7 @@ use ringwire_shards::wake::Waker;
 use crate::channel::Opened;
 use crate::config::Config;
 use crate::ports::{PublisherPort, SubscriberPort};
-use crate::resolver::Found;
+use crate::resolver::{Found, Name};
 use crate::status::EndpointShared;
 
 /// What a shard is told.
@@ -38,9 +38,10 @@ pub(crate) enum Command {
     Connect,
     /// The subscriber is gone, with its ring.
     CloseSubscriber(u32),
-    /// The addresses of an endpoint, or why there are none: the answer to a [`crate::resolver::Request`].
+    /// The addresses of a name, or why there are none: the answer to a [`crate::resolver::Request`].
     Resolved {
         connection: ConnectionId,
+        name: Name,
         found: Found,
     },
     /// Flush, then end; at this monotonic time at the latest.

@@ -32,12 +32,14 @@ impl Input {
         }
     }
 
-    /// Space for the driver to receive into, with room for a frame of `wanted` bytes from `start` on.
+    /// Space for the driver to receive into, with room for a frame of `wanted` bytes from `start` on, or for twice of
+    /// what has come: a peer that only says that it will send much takes no memory.
     pub(crate) fn space(&mut self, wanted: usize) -> &mut [u8] {
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
         }
+        let wanted = wanted.min(INPUT_START_LEN.max(2 * (self.end - self.start)));
         let is_short =
             self.bytes.len() - self.end < INPUT_SPACE_MIN || self.start + wanted > self.bytes.len();
         if is_short && self.start > 0 {
@@ -195,6 +197,18 @@ mod tests {
         assert!(input.bytes.len() <= 512 << 10, "{}", input.bytes.len());
         input.clear();
         assert_eq!(input.space(0).len(), INPUT_START_LEN);
+    }
+
+    #[test]
+    fn input_grows_with_what_comes_and_not_with_what_is_promised() {
+        let mut input = Input::default();
+        assert_eq!(input.space(1 << 30).len(), INPUT_START_LEN);
+        for _ in 0..8 {
+            let n = input.space(1 << 30).len();
+            input.received(n);
+            assert!(input.bytes.len() <= 2 * input.end.max(INPUT_START_LEN));
+        }
+        assert_eq!(input.end, INPUT_START_LEN << 7);
     }
 
     #[test]

@@ -1,25 +1,31 @@
-//! The addresses of one connection's host name: which is tried first, and an answer that came too late.
+//! The addresses of one connection's host name: which is tried first, and answers that came too late.
+//!
+//! A broker's connection may want another name each time: the next one of the bootstrap list, or where the broker has
+//! moved. So each answer is kept with its name, and no name waits for another one's.
 
 use std::collections::VecDeque;
 
 use ringwire_core::SECOND_NS;
 use ringwire_shards::net::Address;
 
-use crate::resolver::Found;
+use crate::resolver::{Found, Name};
 
-/// An answer that nobody waited for any more serves the next attempt if it is no older. Without this, a name service
-/// that is slower than the connect timeout would never be of use; and the delay between two attempts is shorter.
-const FRESH_NS: u64 = SECOND_NS;
+/// An answer that nobody waited for any more serves the name's next attempt if it is no older. Without this, a name service
+/// that is slower than the connect timeout would never be of use; and a list of three or four names that are all tried
+/// in vain is gone through sooner.
+const FRESH_NS: u64 = 10 * SECOND_NS;
+/// Late answers that are kept: those of a bootstrap list.
+const LATE_MAX: usize = 8;
 /// A connection that ended sooner was of no use, and its address goes behind the others: it was a replica, or the
 /// server closes what it accepts. So was one over which nothing came, however long it stood.
 const USEFUL_NS: u64 = SECOND_NS;
 
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
-    /// A look-up is under way, perhaps for an attempt that was given up since.
-    pub(crate) is_asked: bool,
-    /// An answer that found nobody waiting, and when it came.
-    late: Option<(u64, Found)>,
+    /// Names whose look-up is under way, perhaps for an attempt that was given up since.
+    asked: Vec<Name>,
+    /// Answers that found nobody waiting, each name's newest, and when they came.
+    late: VecDeque<(u64, Name, Found)>,
     /// Addresses that were of no use when they were tried last, the most recent one at the end. Only such as the last
     /// answer had.
     useless: Vec<Address>,
@@ -28,15 +34,35 @@ pub(crate) struct Addresses {
 }
 
 impl Addresses {
-    /// An answer came that nobody waits for.
-    pub(crate) fn keep(&mut self, now_ns: u64, found: Found) {
-        self.late = Some((now_ns, found));
+    /// Whether a look-up of this name is under way.
+    pub(crate) fn is_asked(&self, name: &Name) -> bool {
+        self.asked.contains(name)
     }
 
-    /// The answer that was kept, if it is fresh enough. It is used once.
-    pub(crate) fn take_fresh(&mut self, now_ns: u64) -> Option<Found> {
-        let (came_ns, found) = self.late.take()?;
-        (now_ns.saturating_sub(came_ns) <= FRESH_NS).then_some(found)
+    /// A look-up of this name has begun.
+    pub(crate) fn asks(&mut self, name: Name) {
+        self.asked.push(name);
+    }
+
+    /// The answer to a look-up came.
+    pub(crate) fn answered(&mut self, name: &Name) {
+        self.asked.retain(|it| it != name);
+    }
+
+    /// Nobody waits for this answer.
+    pub(crate) fn keep(&mut self, now_ns: u64, name: Name, found: Found) {
+        self.late.retain(|(_, other, _)| *other != name);
+        if self.late.len() == LATE_MAX {
+            self.late.pop_front();
+        }
+        self.late.push_back((now_ns, name, found));
+    }
+
+    /// The answer that was kept for a name, if it is fresh enough. It is used once.
+    pub(crate) fn take_fresh(&mut self, now_ns: u64, name: &Name) -> Option<Found> {
+        self.late.retain(|(came_ns, ..)| now_ns.saturating_sub(*came_ns) <= FRESH_NS);
+        let at = self.late.iter().position(|(_, other, _)| other == name)?;
+        self.late.remove(at).map(|(_, _, found)| found)
     }
 
     /// The order in which a new attempt tries them: as the name service has them, but what was of no use comes last,
@@ -71,6 +97,8 @@ impl Addresses {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn address(port: u16) -> Address {
@@ -104,12 +132,21 @@ mod tests {
     }
 
     #[test]
-    fn a_late_answer_serves_once_and_only_while_it_is_fresh() {
+    fn a_late_answer_serves_its_own_name_once_and_only_while_it_is_fresh() {
+        let name = |host: &str| (host.into(), 9092);
         let mut addresses = Addresses::default();
-        addresses.keep(5, Err("no such name".to_owned()));
-        assert_eq!(addresses.take_fresh(5 + FRESH_NS), Some(Err("no such name".to_owned())));
-        assert_eq!(addresses.take_fresh(5), None);
-        addresses.keep(5, Ok(vec![address(1)]));
-        assert_eq!(addresses.take_fresh(6 + FRESH_NS), None);
+        addresses.keep(5, name("one"), Err("no such name".to_owned()));
+        addresses.keep(6, name("two"), Ok(vec![address(2)]));
+        assert_eq!(addresses.take_fresh(7, &name("three")), None);
+        assert_eq!(addresses.take_fresh(5 + FRESH_NS, &name("one")), Some(Err("no such name".to_owned())));
+        assert_eq!(addresses.take_fresh(7, &name("one")), None, "it serves once");
+        assert_eq!(addresses.take_fresh(7 + FRESH_NS, &name("two")), None, "it is too old");
+        addresses.keep(8, name("one"), Ok(vec![address(1)]));
+        addresses.keep(9, name("one"), Ok(vec![address(3)]));
+        assert_eq!(addresses.take_fresh(9, &name("one")), Some(Ok(vec![address(3)])), "the newest one");
+        for port in 0..20 {
+            addresses.keep(10, (Arc::from("many"), port), Ok(vec![address(port)]));
+        }
+        assert_eq!(addresses.late.len(), LATE_MAX);
     }
 }

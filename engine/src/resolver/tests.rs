@@ -93,6 +93,18 @@ fn a_dead_name_holds_up_no_other_and_no_shutdown() {
 }
 
 #[test]
+fn a_dead_name_of_a_bootstrap_list_does_not_hold_up_the_others() {
+    let book = Arc::new(Book::default());
+    let server = front::spawn_kafka("127.0.0.1:0", front::KafkaOptions::default()).unwrap();
+    book.write("live", server.addrs());
+    let config = Config::new().kafka("kafka", "dead:9092,live:9092").unwrap();
+    let engine = Engine::start_with(config.route(Route::new("*").to("kafka")), book.look_up()).unwrap();
+    engine.connect();
+    until("the cluster", || engine.status()[0].publish.state == EndpointState::Connected);
+    book.write("dead", &[]);
+}
+
+#[test]
 fn an_answer_that_is_later_than_the_attempt_serves_the_next_one() {
     let book = Arc::new(Book::default());
     let (_server, address) = server();

@@ -74,6 +74,9 @@ pub(crate) struct Scene {
     sequence: u64,
     numbered: usize,
     garble: Option<Garble>,
+    /// One answer comes in a millisecond, and no more; and whether this one's has come.
+    drips: bool,
+    has_dripped: bool,
 }
 
 /// One bootstrap address, and everything else as it is by default.
@@ -101,6 +104,8 @@ impl Scene {
             sequence: 0,
             numbered: 0,
             garble: None,
+            drips: false,
+            has_dripped: false,
         }
     }
 
@@ -135,6 +140,11 @@ impl Scene {
         self.garble = garble;
     }
 
+    /// From now on brokers are slow: one answer comes in a millisecond.
+    pub(crate) fn drip(&mut self) {
+        self.drips = true;
+    }
+
     /// Connections that the core has numbered so far.
     pub(crate) fn connections(&self) -> usize {
         self.numbered
@@ -149,9 +159,19 @@ impl Scene {
         let end_ns = self.now.mono_ns + ns;
         while self.now.mono_ns < end_ns {
             self.turn();
-            self.now.mono_ns += STEP_NS;
+            self.step();
         }
         self.turn();
+    }
+
+    fn step(&mut self) {
+        self.now.mono_ns += STEP_NS;
+        if std::mem::take(&mut self.has_dripped) {
+            // What did not come in this millisecond.
+            for connection in self.sockets.keys().copied().collect::<Vec<_>>() {
+                self.receive(self.sockets[&connection]);
+            }
+        }
     }
 
     /// Lets time pass until every message has its outcome.
@@ -160,7 +180,7 @@ impl Scene {
         self.turn();
         while !self.core.is_drained() || !self.core.is_ready() {
             assert!(self.now.mono_ns < end_ns, "it does not settle: {:?}", self.core.status(KAFKA));
-            self.now.mono_ns += STEP_NS;
+            self.step();
             self.turn();
         }
     }
@@ -223,6 +243,11 @@ impl Scene {
         let found = self.sockets.iter().find(|(_, other)| **other == id).map(|(connection, _)| *connection);
         let Some(connection) = found else { return false };
         let mut output = self.cluster.output(id).to_vec();
+        if self.drips {
+            let first = output.first_chunk().map_or(0, |len| 4 + u32::from_be_bytes(*len) as usize);
+            output.truncate(if self.has_dripped { 0 } else { first });
+            self.has_dripped |= first > 0;
+        }
         self.cluster.sent(id, output.len());
         if let Some(garble) = &mut self.garble
             && !output.is_empty()

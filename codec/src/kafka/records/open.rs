@@ -272,14 +272,15 @@ impl OpenBatch {
     /// A piece takes some 60 µs (lz4, snappy, zstd at levels 1 to 3; higher levels take longer). Without
     /// compression there is never anything to do.
     pub fn step(&mut self, compressors: &mut Compressors) -> bool {
-        if !self.has_work() {
+        if !self.has_piece() {
             return false;
         }
         self.pack_piece(compressors);
-        self.has_work()
+        self.has_piece()
     }
 
-    fn has_work(&self) -> bool {
+    /// Whether [`step`](Self::step) has a piece to compress.
+    pub fn has_piece(&self) -> bool {
         let waiting = self.plain_end.saturating_sub(self.packed_to);
         self.compression != Compression::None
             && self.count > 0

@@ -106,47 +106,51 @@ impl KafkaProducer {
         let protocol = |words: String| LinkError::Protocol(words.into());
         let answer = decode_response::<ProduceRequest<'_>>(version, payload)
             .map_err(|error| protocol(error.to_string()))?;
-        // Every part is answered exactly once, or the answer is none.
-        let mut told = 0;
-        for topic in answer.responses {
-            for partition in topic.partition_responses {
-                told += 1;
-                self.part_of(parts, topic.name, topic.topic_id, partition.index).ok_or_else(|| {
-                    protocol(format!(
-                        "an answer came to partition {} of topic {:?}, which was not asked",
-                        partition.index, topic.name
-                    ))
-                })?;
-            }
-        }
-        if told != parts.len() {
-            return Err(protocol(format!(
-                "expected {} partitions in a Produce answer, got {told}",
-                parts.len()
-            )));
-        }
+        self.check_produced(parts, &answer).map_err(protocol)?;
         self.links[lane].throttle(now_ns, answer.throttle_time_ms);
         let mut is_news = false;
         for topic in answer.responses {
             for told in topic.partition_responses {
-                let Some(part) = self.part_of(parts, topic.name, topic.topic_id, told.index) else {
+                let Some(at) = self.part_of(parts, topic.name, topic.topic_id, told.index) else {
                     continue;
                 };
-                is_news |= self.partition_answered(now_ns, part, &told, &answer, outlet);
+                is_news |= self.partition_answered(now_ns, parts[at], &told, &answer, outlet);
             }
         }
         self.links[lane].succeeded();
         Ok(is_news)
     }
 
+    /// Every part is answered exactly once, or the answer is none.
+    fn check_produced(&mut self, parts: &[Part], answer: &ProduceResponse<'_>) -> Result<(), String> {
+        self.is_told.clear();
+        self.is_told.resize(parts.len(), false);
+        for topic in answer.responses {
+            for partition in topic.partition_responses {
+                let at = self.part_of(parts, topic.name, topic.topic_id, partition.index);
+                let is_first = at.is_some_and(|at| !std::mem::replace(&mut self.is_told[at], true));
+                if !is_first {
+                    let trouble = if at.is_some() { "came twice" } else { "was not asked for" };
+                    let (index, name) = (partition.index, topic.name);
+                    return Err(format!("an answer for partition {index} of topic {name:?} {trouble}"));
+                }
+            }
+        }
+        let told = self.is_told.iter().filter(|is_told| **is_told).count();
+        if told != parts.len() {
+            return Err(format!("expected {} partitions in a Produce answer, got {told}", parts.len()));
+        }
+        Ok(())
+    }
+
     /// Which of the asked partitions an answer names.
-    fn part_of(&self, parts: &[Part], name: &str, id: [u8; 16], index: i32) -> Option<Part> {
-        let is_named = |part: &&Part| {
+    fn part_of(&self, parts: &[Part], name: &str, id: [u8; 16], index: i32) -> Option<usize> {
+        let is_named = |part: &Part| {
             let topic = &self.topics[part.topic as usize];
             let is_id = name.is_empty() && (topic.id == id || topic.former_id == id);
             part.partition as i32 == index && (topic.name == name || is_id)
         };
-        parts.iter().find(is_named).copied()
+        parts.iter().position(is_named)
     }
 
     /// What became of one batch. Answers whether a leader changed.
@@ -173,7 +177,10 @@ impl KafkaProducer {
             // A former leader's answer says nothing of the present one. What failed before this one goes alone: with
             // others behind it, the broker might forget that it has it.
             let is_leaders = self.cluster.lane_of(partition.leader) == Some(usize::from(partition.lane));
-            partition.is_proven |= is_leaders && index == 0;
+            if is_leaders && index == 0 {
+                partition.is_proven = true;
+                partition.proven_ns = now_ns;
+            }
             partition.failures = 0;
             if let Some((batch, _)) = partition.take(index, true) {
                 self.delivered(now_ns, part, batch, offset, told.log_append_time_ms, outlet);
@@ -183,19 +190,13 @@ impl KafkaProducer {
         }
         self.counters.errors += 1;
         let hint = told.current_leader;
-        let mut is_news = false;
-        if hint.leader_id >= 0 {
-            for node in answer.node_endpoints {
-                self.cluster.learn(node.node_id, node.host, node.port);
-            }
-            let before = self.topics[part.topic as usize].partitions[part.partition as usize].leader;
-            self.take_leader(part, hint.leader_id, hint.leader_epoch, false);
-            let after = self.topics[part.topic as usize].partitions[part.partition as usize].leader;
-            is_news = before != after;
+        for node in answer.node_endpoints {
+            self.cluster.learn(node.node_id, node.host, node.port);
         }
+        let (is_news, can_be_asked) = self.take_hint(part, hint.leader_id, hint.leader_epoch);
         self.failed(now_ns, part, index, code, appended, told, outlet);
         let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
-        if is_news {
+        if is_news && can_be_asked {
             partition.not_before_ns = 0;
         } else if is_about_leaders(code) {
             let at_ns = partition.not_before_ns.max(now_ns);
@@ -488,5 +489,5 @@ impl ExactSizeIterator for Answers<'_> {}
 fn is_about_leaders(code: ErrorCode) -> bool {
     // UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER, REPLICA_NOT_AVAILABLE,
     // KAFKA_STORAGE_ERROR, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, UNKNOWN_TOPIC_ID.
-    matches!(code.0, 3 | 5 | 6 | 9 | 56 | 74 | 76 | 100)
+    matches!(code.0, 3 | 5 | 6 | 9 | 56 | 74 | 75 | 100)
 }

@@ -197,20 +197,20 @@ impl KafkaProducer {
 
     /// Opens a connection to the next address of the bootstrap list.
     fn open_seed(&mut self, now_ns: u64, slots: &mut Slots) {
-        let Some((host, port)) = self.next_bootstrap() else { return };
         let seed = self.links.iter().position(|link| link.node.is_none());
-        match seed {
-            Some(lane) => {
-                if self.links[lane].is_idle() {
-                    self.links[lane].moved(&host, port);
-                    self.links[lane].want(now_ns);
-                }
-            }
-            None => {
-                let lane = self.add_link(None, &host, port, slots);
-                self.links[lane].want(now_ns);
-            }
+        // One that tries goes on to the next address by itself. None is taken from the list that nobody tries.
+        if seed.is_some_and(|lane| !self.links[lane].is_idle()) {
+            return;
         }
+        let Some((host, port)) = self.next_bootstrap() else { return };
+        let lane = match seed {
+            Some(lane) => {
+                self.links[lane].moved(&host, port);
+                lane
+            }
+            None => self.add_link(None, &host, port, slots),
+        };
+        self.links[lane].want(now_ns);
     }
 
     fn next_bootstrap(&mut self) -> Option<(String, u16)> {
@@ -485,6 +485,18 @@ impl KafkaProducer {
             self.topics[part.topic as usize].partitions[part.partition as usize].is_listed = false;
             self.list(part);
         }
+    }
+
+    /// Takes the leader that an answer names in place of the one that was asked (KIP-951). Answers whether it is another
+    /// one, and whether that one can be asked: a broker may name one without saying where it is.
+    pub(super) fn take_hint(&mut self, part: Part, leader: i32, epoch: i32) -> (bool, bool) {
+        if leader < 0 {
+            return (false, false);
+        }
+        let leader_of = |it: &Self| it.topics[part.topic as usize].partitions[part.partition as usize].leader;
+        let before = leader_of(self);
+        let can_be_asked = self.take_leader(part, leader, epoch, false);
+        (leader_of(self) != before, can_be_asked)
     }
 
     /// Whether messages wait for a leader that cannot be reached: while it is tried, somebody else may become leader.

@@ -1,11 +1,13 @@
 //! Builds Produce requests: whenever a connection has room, from the partitions that wait in its list.
 //!
 //! With `linger.ms=0` a batch grows while the broker is busy: an open batch goes out at once if nothing is under way
-//! on its connection, and otherwise when it is full, or when the broker has answered. So a lone message is not held
-//! up, and under load batches are as large as the broker is slow.
+//! on its connection, and otherwise when it is full, or when the broker has answered all that was under way before its
+//! first record came. So a lone message is not held up, neither by a busy partition beside its own, and under load
+//! batches are as large as the broker is slow.
 
 use ringwire_codec::kafka::{
-    Api, ErrorCode, NO_UUID, ProduceEncoder, ProduceRequest, RequestHeader, TOPIC_ID_VERSION,
+    Api, Compressors, ErrorCode, NO_UUID, OpenBatch, ProduceEncoder, ProduceRequest, RequestHeader,
+    TOPIC_ID_VERSION,
 };
 
 use super::KafkaProducer;
@@ -24,9 +26,9 @@ const REQUEST_HEAD_LEN: usize = 512;
 const PARTS_MAX: usize = 1_024;
 /// Partitions that are looked at in one go.
 const LOOKS_MAX: usize = 4_096;
-/// Pieces of batches that are compressed in one poll, about 60 µs each: the other connections of the shard wait no
-/// longer.
-const PIECES_PER_POLL: usize = 1;
+/// Pieces of batches that are compressed in one poll before the batch is closed, about 60 µs each: the other connections of
+/// the shard wait no longer.
+pub(super) const PIECES_PER_POLL: usize = 1;
 
 /// What was found in a connection's list.
 #[derive(Debug, Default)]
@@ -37,8 +39,13 @@ struct Found {
 
 impl KafkaProducer {
     /// Sends what may be sent on one connection. Answers whether there is more at once.
-    pub(super) fn dispatch(&mut self, now_ns: u64, lane: usize, outlet: &mut impl Outlet) -> bool {
-        let mut pieces = PIECES_PER_POLL;
+    pub(super) fn dispatch(
+        &mut self,
+        now_ns: u64,
+        lane: usize,
+        pieces: &mut usize,
+        outlet: &mut impl Outlet,
+    ) -> bool {
         loop {
             let link = &self.links[lane];
             if link.pending.is_empty() || !link.is_ready() {
@@ -56,7 +63,7 @@ impl KafkaProducer {
                 return false;
             }
             let mut more = false;
-            let found = self.collect(now_ns, lane, &mut pieces, &mut more);
+            let found = self.collect(now_ns, lane, pieces, &mut more);
             if found.parts.is_empty() {
                 self.spare_parts.push(found.parts);
                 return more;
@@ -145,12 +152,13 @@ impl KafkaProducer {
             _ if self.settings.idempotent => self.settings.max_in_flight,
             _ => 1,
         };
-        match partition.sendable(now_ns, lane as u16, limit, is_free) {
+        let takes_open =
+            is_free || partition.under_way == 0 && self.links[lane].has_passed_over(partition.open_since_ns);
+        match partition.sendable(now_ns, lane as u16, limit, takes_open) {
             Sendable::Nothing => Prepared::Nothing,
             Sendable::Later(at_ns) => {
                 // The time until then is used.
-                let is_worked = *pieces > 0 && partition.open.step(&mut self.compressors);
-                *pieces -= usize::from(is_worked);
+                pack(&mut partition.open, &mut self.compressors, pieces);
                 Prepared::Later(at_ns)
             }
             Sendable::Queued(index) => Prepared::Batch(index),
@@ -160,11 +168,8 @@ impl KafkaProducer {
                     return Prepared::Later(due_ns);
                 }
                 // The last piece is compressed by the freezing; what is before it, piece by piece.
-                if partition.open.step(&mut self.compressors) {
-                    if *pieces == 0 {
-                        return Prepared::Later(now_ns);
-                    }
-                    *pieces -= 1;
+                if pack(&mut partition.open, &mut self.compressors, pieces) {
+                    return Prepared::Later(now_ns);
                 }
                 partition.seal(&mut self.compressors, &mut self.pool);
                 Prepared::Batch(partition.queue.len() - 1)
@@ -212,6 +217,15 @@ impl KafkaProducer {
         let has_ids = parts.iter().all(|part| self.topics[part.topic as usize].id != NO_UUID);
         if has_ids { version } else { version.min(TOPIC_ID_VERSION - 1) }
     }
+}
+
+/// Compresses a piece of a batch that still grows, if there is one and time for it. Answers whether more is waiting.
+fn pack(open: &mut OpenBatch, compressors: &mut Compressors, pieces: &mut usize) -> bool {
+    if *pieces == 0 || !open.has_piece() {
+        return open.has_piece();
+    }
+    *pieces -= 1;
+    open.step(compressors)
 }
 
 /// What a look at a partition found.

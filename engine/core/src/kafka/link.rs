@@ -169,6 +169,13 @@ impl Link {
         !self.asked.is_empty()
     }
 
+    /// Whether all Produce requests that are under way were asked after this time: what waited then has waited for a whole
+    /// round trip.
+    pub(super) fn has_passed_over(&self, since_ns: u64) -> bool {
+        let mut produces = self.asked.iter().filter(|asked| matches!(asked.question, Question::Produce(_)));
+        produces.next().is_none_or(|oldest| oldest.since_ns >= since_ns)
+    }
+
     /// Somebody needs the connection.
     pub(super) fn want(&mut self, now_ns: u64) {
         if self.state == State::Idle {

@@ -29,6 +29,7 @@ use std::collections::HashMap;
 use ringwire_codec::kafka::{Compressors, ErrorCode, PushError};
 
 use self::cluster::Cluster;
+use self::dispatch::PIECES_PER_POLL;
 use self::link::{Due, Link, Part};
 use self::partition::Entry;
 use self::pool::Pool;
@@ -83,6 +84,8 @@ pub(crate) struct KafkaProducer {
     homeless: Vec<Part>,
     /// Memory for an answer that is being read.
     scratch: Vec<u8>,
+    /// Which partitions of a request an answer has named so far.
+    is_told: Vec<bool>,
     /// Memory of requests' lists of partitions.
     spare_parts: Vec<Vec<Part>>,
     /// Somebody needs the endpoint.
@@ -110,6 +113,7 @@ impl KafkaProducer {
             links: Vec::new(),
             cluster: Cluster::new(Random::new(seed)),
             scratch: Vec::new(),
+            is_told: Vec::new(),
             topics: Vec::new(),
             by_name: HashMap::new(),
             compressors: Compressors::new(),
@@ -323,8 +327,9 @@ impl KafkaProducer {
             self.expire_old(now_ns, outlet);
         }
         more |= self.release_held(now_ns, outlet);
+        let mut pieces = PIECES_PER_POLL;
         for lane in 0..self.links.len() {
-            more |= self.dispatch(now_ns, lane, outlet);
+            more |= self.dispatch(now_ns, lane, &mut pieces, outlet);
         }
         self.announce(now_ns, outlet);
         self.set_deadline(now_ns);
@@ -420,7 +425,7 @@ impl KafkaProducer {
     ) {
         let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
         // A batch is given up as a whole: what comes later than its first record shall not be long later.
-        let age_ns = now_ns.saturating_sub(partition.open_since_ns);
+        let age_ns = now_ns.saturating_sub(partition.open_taken_ns());
         if !partition.open.is_empty() && age_ns >= self.settings.delivery_timeout_ns / EXPIRY_PARTS {
             partition.seal(&mut self.compressors, &mut self.pool);
         }

@@ -22,9 +22,14 @@ use super::pool::Pool;
 use crate::frame::Frame;
 use crate::outlet::{Charge, EndpointId, PublisherId};
 use crate::report::{Outcome, Reason, Report};
+use crate::time::SECOND_NS;
 
 /// Headers of one record that are handed on without an allocation.
 const HEADERS_INLINE: usize = 16;
+
+/// For so long after a success a broker surely knows the producer: far below any sensible `producer.id.expiration.ms`, a
+/// day by default.
+const KNOWN_NS: u64 = 60 * SECOND_NS;
 
 /// What is needed to answer for a message.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +133,8 @@ pub(super) struct Partition {
     pub(super) next_sequence: i32,
     /// A batch succeeded since the leader, the identity or our luck changed: more than one may be under way.
     pub(super) is_proven: bool,
+    /// When one did last.
+    pub(super) proven_ns: u64,
     /// A number of the sequence is missing for good: what follows has to wait for a new epoch.
     pub(super) has_gap: bool,
     pub(super) not_before_ns: u64,
@@ -154,6 +161,7 @@ impl Partition {
             identity: None,
             next_sequence: 0,
             is_proven: false,
+            proven_ns: 0,
             has_gap: false,
             not_before_ns: 0,
             failures: 0,
@@ -172,19 +180,25 @@ impl Partition {
         queued.or(self.open_entries.first()).map(|entry| entry.since_ns)
     }
 
+    /// When the first message of the open batch was taken: it may have been held before it came here.
+    pub(super) fn open_taken_ns(&self) -> u64 {
+        self.open_entries.first().map_or(self.open_since_ns, |entry| entry.since_ns)
+    }
+
     /// Closes the open batch and puts it into the queue.
     pub(super) fn seal(&mut self, compressors: &mut Compressors, pool: &mut Pool) {
         if self.open.is_empty() {
             return;
         }
         let producer = self.expected();
+        let since_ns = self.open_taken_ns();
         self.is_urgent = false;
         let frozen = self.open.freeze(producer, compressors, pool.buffer());
         let entries = std::mem::replace(&mut self.open_entries, pool.entries());
         self.queue.push_back(Batch {
             frozen,
             entries,
-            since_ns: self.open_since_ns,
+            since_ns,
             attempts: 0,
             is_numbered: false,
             is_under_way: false,
@@ -214,7 +228,9 @@ impl Partition {
             return Sendable::Later(self.not_before_ns);
         }
         if self.under_way > 0 {
-            let has_room = self.is_proven && self.lane == lane && self.under_way < limit;
+            // A broker forgets a producer that is silent for long, and then takes any batch for its first.
+            let is_known = self.is_proven && now_ns.saturating_sub(self.proven_ns) < KNOWN_NS;
+            let has_room = is_known && self.lane == lane && self.under_way < limit;
             if !has_room {
                 return WAIT;
             }

@@ -147,7 +147,10 @@ impl Cluster {
         let mut ids: Vec<i32> = leaders.map(|leader| leader.leader_id).filter(|&id| id >= 0).collect();
         ids.sort_unstable();
         ids.dedup();
-        ids.into_iter().filter_map(|id| self.node(id)).map(super::Node::endpoint).collect()
+        // A leader that is not there, or has not caught up, is named without its address.
+        let alive =
+            ids.into_iter().filter_map(|id| self.node(id)).filter(|it| it.is_running && !it.is_fenced);
+        alive.map(super::Node::endpoint).collect()
     }
 }
 
