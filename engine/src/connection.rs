@@ -9,6 +9,10 @@
 //! ```
 //!
 //! So a turn costs what the active connections cost, however many quiet ones there are.
+//!
+//! A shard that does not wait takes the connection that it reads in each turn out of epoll's set: the kernel's work on what
+//! arrives is then done sooner, and with it the read that waits for the socket's lock. It comes back before the shard
+//! waits, and when it is not read in each turn any more.
 
 use std::collections::VecDeque;
 use std::io;
@@ -41,6 +45,9 @@ const LOOK_EVERY_NS: u64 = 5_000;
 /// How often a long list of active connections is rid of those that are quiet again: seldom beside the turns, and often
 /// beside [`ACTIVE_NS`].
 const RETIRE_EVERY_NS: u64 = ACTIVE_NS / 4;
+/// A shard that has not waited for so long spins: as long beside the two system calls that it takes to leave epoll's set
+/// and to come back.
+const SPINNING_NS: u64 = MILLISECOND_NS;
 /// Bytes that one read asks for; the core's buffer is usually smaller.
 const RECEIVE_MAX: usize = 256 << 10;
 /// Bytes that a turn receives on what epoll named, before the rings and the core have theirs again: about 0.2 ms. The
@@ -127,6 +134,10 @@ pub(crate) struct Connections {
     pub(crate) moved: Marks,
     /// Open connections that moved bytes of late; each at most once.
     active: Vec<ConnectionId>,
+    /// The open connection that is not in epoll's set: it is active, and read in each turn.
+    unwatched: Option<ConnectionId>,
+    /// Since when the shard has not waited; 0: as of the next turn.
+    spins_since_ns: u64,
     /// Connections with more to send than one send takes, in the order of their turns.
     unfinished: VecDeque<ConnectionId>,
     /// How many connections are open, how many of these are blocked, and how many are connecting.
@@ -155,6 +166,8 @@ impl Connections {
             look_at_ns: 0,
             retire_at_ns: 0,
             active: Vec::with_capacity(count),
+            unwatched: None,
+            spins_since_ns: 0,
             unfinished: VecDeque::with_capacity(count),
             open: 0,
             blocked: 0,
@@ -339,6 +352,7 @@ impl Connections {
                 if open.is_active {
                     self.active.retain(|active| *active != id);
                 }
+                self.unwatched = self.unwatched.filter(|unwatched| *unwatched != id);
                 self.discard(&open.socket);
             }
             State::Closed | State::Resolving(_) => {}
@@ -389,7 +403,12 @@ impl Connections {
                 if sent < len {
                     open.is_blocked = true;
                     self.blocked += 1;
-                    let registered = self.poller.modify(&open.socket, id.index() as u64, Interest::ReadWrite);
+                    let token = id.index() as u64;
+                    let registered = if self.unwatched.take_if(|unwatched| *unwatched == id).is_some() {
+                        self.poller.add(&open.socket, token, Interest::ReadWrite)
+                    } else {
+                        self.poller.modify(&open.socket, token, Interest::ReadWrite)
+                    };
                     if let Err(error) = registered {
                         self.lost(now, id, &error, core);
                     }
@@ -408,6 +427,7 @@ impl Connections {
     /// Receives on the active connections, and on the quiet ones that epoll names. Answers whether anything came.
     pub(crate) fn receive(&mut self, now: Now, core: &mut Core) -> bool {
         if self.active.len() > DIRECT_MAX {
+            self.watch(now, core);
             if now.mono_ns >= self.retire_at_ns {
                 self.retire_at_ns = now.mono_ns + RETIRE_EVERY_NS;
                 self.retire(now, core);
@@ -420,8 +440,10 @@ impl Connections {
         while let Some(id) = self.active.get(at).copied() {
             if !self.is_still_active(now, id, core) {
                 self.active.swap_remove(at);
+                self.watch(now, core);
                 continue;
             }
+            self.unwatch(now, id);
             if !self.has_just_begun(id) {
                 came |= self.receive_from(now, id, core) > 0;
             }
@@ -433,6 +455,47 @@ impl Connections {
             came |= self.look(now, core);
         }
         came
+    }
+
+    /// Takes the only active connection out of epoll's set, if the shard spins.
+    #[inline]
+    fn unwatch(&mut self, now: Now, id: ConnectionId) {
+        if self.unwatched.is_some() {
+            return;
+        }
+        if self.spins_since_ns == 0 {
+            self.spins_since_ns = now.mono_ns;
+        }
+        if now.mono_ns - self.spins_since_ns >= SPINNING_NS {
+            self.unwatch_now(id);
+        }
+    }
+
+    #[cold]
+    fn unwatch_now(&mut self, id: ConnectionId) {
+        if let State::Open(open) = &self.list[id.index()].state
+            && !open.is_blocked
+            && self.poller.remove(&open.socket).is_ok()
+        {
+            self.unwatched = Some(id);
+        }
+    }
+
+    /// Puts what was taken out of epoll's set back: before the shard waits, or asks epoll in each turn.
+    #[inline]
+    pub(crate) fn watch(&mut self, now: Now, core: &mut Core) {
+        self.spins_since_ns = 0;
+        if let Some(id) = self.unwatched.take() {
+            self.watch_again(now, id, core);
+        }
+    }
+
+    #[cold]
+    fn watch_again(&mut self, now: Now, id: ConnectionId, core: &mut Core) {
+        let State::Open(open) = &self.list[id.index()].state else { return };
+        if let Err(error) = self.poller.add(&open.socket, id.index() as u64, Interest::Read) {
+            self.lost(now, id, &error, core);
+        }
     }
 
     /// Takes those out of the active connections that are quiet now.

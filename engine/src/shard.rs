@@ -373,6 +373,8 @@ impl Shard {
         if self.is_untold {
             self.describe();
         }
+        let now = Now { mono_ns: self.turn_ns, wall_ns: 0 };
+        self.connections.watch(now, &mut self.core);
         self.sleeper.drain();
         self.sleeper.arm();
         let is_idle = self.ports.changed.is_empty()

@@ -8,6 +8,7 @@ use ringwire::{
     Publisher, Reason, Refusal, Report, Reports, Route, Subscriber, WhenDown,
 };
 use ringwire_loopback::{front, redis::Options};
+use ringwire_shards::net::{Events, Interest, Poller};
 
 mod support;
 
@@ -468,6 +469,31 @@ fn the_application_can_drive_the_shard_itself() {
     until("an idle shard", || shard.poll() == Progress::Idle);
     assert!(shard.arm() && shard.next_deadline_ns().is_some());
     shard.disarm();
+    // A shard that spins for long reads its connection without asking epoll. Before it waits, epoll is to tell again.
+    let spins_until = Instant::now() + Duration::from_millis(20);
+    let mut spun = 0;
+    while Instant::now() < spins_until {
+        publisher.publish(&channel, b"x").unwrap();
+        spun += 1;
+        until("an answer", || {
+            shard.poll();
+            reports.poll(1, |_| ()) == 1
+        });
+    }
+    assert!(spun > 2);
+    publisher.publish(&channel, b"x").unwrap();
+    shard.poll();
+    let mut answered = reports.poll(1, |_| ()) == 1;
+    while !answered {
+        if shard.arm() {
+            let (poller, mut events) = (Poller::new().unwrap(), Events::with_capacity(1));
+            poller.add(shard.fd(), 0, Interest::Read).unwrap();
+            assert_eq!(poller.wait(Some(PATIENCE), &mut events).unwrap(), 1, "nothing told of the answer");
+            shard.disarm();
+        }
+        shard.poll();
+        answered = reports.poll(1, |_| ()) == 1;
+    }
     publisher.publish(&channel, b"y").unwrap();
     engine.begin_shutdown(PATIENCE);
     until("the end", || shard.poll() == Progress::Finished);
