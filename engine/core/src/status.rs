@@ -2,6 +2,11 @@
 
 use std::borrow::Cow;
 
+/// Bytes of a server's words that are kept: Redis' own are shorter, and what a peer sends may be as long as a frame.
+const WORDS_LEN_MAX: usize = 512;
+/// What stands behind words that were cut.
+const CUT: &str = "…";
+
 /// The state of one connection of an endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -194,7 +199,7 @@ impl LinkError {
 
     /// What an error reply to a `PING` says of the server; nothing if it only says that the user may not ask.
     pub(crate) fn from_ping(text: &[u8]) -> Option<Self> {
-        let words = String::from_utf8_lossy(text).into_owned();
+        let words = words(text);
         match code(text) {
             b"NOPERM" => None,
             b"LOADING" => Some(Self::Loading(words)),
@@ -205,7 +210,7 @@ impl LinkError {
 
     /// The class of an error reply to a command of the handshake.
     pub(crate) fn from_reply(text: &[u8]) -> Self {
-        let words = String::from_utf8_lossy(text).into_owned();
+        let words = words(text);
         match code(text) {
             b"NOAUTH" | b"WRONGPASS" => Self::Authentication(words),
             b"NOPERM" => Self::Permission(words),
@@ -218,6 +223,22 @@ impl LinkError {
             _ => Self::Refused(words),
         }
     }
+}
+
+/// As much of a server's text as [`words`] looks at: a byte more than it keeps tells it that there is more.
+pub(crate) fn beginning(text: &[u8]) -> &[u8] {
+    &text[..text.len().min(WORDS_LEN_MAX + 1)]
+}
+
+/// A server's text as a person reads it, cut between two characters if it is long.
+pub(crate) fn words(text: &[u8]) -> String {
+    if text.len() <= WORDS_LEN_MAX {
+        return String::from_utf8_lossy(text).into_owned();
+    }
+    // A character goes on for three bytes at most; what goes on for longer is none.
+    let begins = |at: &usize| text[*at] & 0b1100_0000 != 0b1000_0000;
+    let end = (WORDS_LEN_MAX - 3..=WORDS_LEN_MAX).rev().find(begins).unwrap_or(WORDS_LEN_MAX);
+    format!("{}{CUT}", String::from_utf8_lossy(&text[..end]))
 }
 
 /// The first word of an error reply, which is its class.
@@ -398,5 +419,31 @@ impl Counters {
     pub fn plus(&self, other: &Self) -> Self {
         let (one, other) = (self.values(), other.values());
         Self::from_values(std::array::from_fn(|index| one[index] + other[index]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_servers_words_are_kept_up_to_a_length() {
+        for (text, expected) in [
+            ("ERR no".to_owned(), "ERR no".to_owned()),
+            ("x".repeat(WORDS_LEN_MAX), "x".repeat(WORDS_LEN_MAX)),
+            ("x".repeat(16 << 20), "x".repeat(WORDS_LEN_MAX) + CUT),
+            ("é".repeat(WORDS_LEN_MAX), "é".repeat(WORDS_LEN_MAX / 2) + CUT),
+            (
+                "x".to_owned() + &"é".repeat(WORDS_LEN_MAX),
+                "x".to_owned() + &"é".repeat(WORDS_LEN_MAX / 2 - 1) + CUT,
+            ),
+            ("x".to_owned() + &"🦀".repeat(200), "x".to_owned() + &"🦀".repeat(WORDS_LEN_MAX / 4 - 1) + CUT),
+        ] {
+            let text = text.as_bytes();
+            assert_eq!((words(text), words(beginning(text))), (expected.clone(), expected));
+        }
+        // What is no UTF-8 is cut too, and takes up to three times as much.
+        let nonsense = words(&[0x80; 4096]);
+        assert_eq!(nonsense, "\u{fffd}".repeat(WORDS_LEN_MAX) + CUT);
     }
 }

@@ -235,6 +235,46 @@ fn what_ails_a_server_is_told_while_the_lane_stays() {
 }
 
 #[test]
+fn of_endless_words_the_beginning_is_kept() {
+    const LEN: usize = 1 << 20;
+    /// Far below what came, and more than what is kept.
+    const KEPT_MAX: usize = 1024;
+    let mut scene = Scene::connected(WhenDown::Reject);
+    let endless =
+        [format!("!{LEN}\r\nLOADING ").into_bytes(), vec![b'x'; LEN - 8], b"\r\n".to_vec()].concat();
+    let answer_at_length = |scene: &mut Scene| endless.chunks(4096).for_each(|part| scene.answer(part));
+    // What ails the server: the lane stays, and compares the words in each poll.
+    scene.pass(RedisSettings::default().role_interval_ns);
+    scene.pass(RedisSettings::default().role_interval_ns);
+    scene.send();
+    scene.answer(b"*1\r\n$6\r\nmaster\r\n");
+    answer_at_length(&mut scene);
+    let Some(LinkError::Loading(words)) = scene.last_error() else { panic!("{:?}", scene.last_error()) };
+    assert!(words.starts_with("LOADING xx") && words.ends_with("xx…") && words.len() < KEPT_MAX, "{words}");
+    // What opened the breaker.
+    for _ in 0..THRESHOLD {
+        scene.publish();
+    }
+    scene.send();
+    for _ in 0..THRESHOLD {
+        answer_at_length(&mut scene);
+    }
+    let Some(LinkError::BreakerOpen { last, .. }) = scene.last_error() else {
+        panic!("{:?}", scene.last_error())
+    };
+    assert_eq!(last, words);
+    // What turns the greeting down.
+    scene.pass(PAUSE_NS);
+    scene.core.connected(scene.now, PUBLISH);
+    scene.send();
+    answer_at_length(&mut scene);
+    let Some(LinkError::BreakerOpen { last, .. }) = scene.last_error() else {
+        panic!("{:?}", scene.last_error())
+    };
+    assert!(last.contains("LOADING xx") && last.contains("xx…") && last.len() < KEPT_MAX, "{last}");
+}
+
+#[test]
 fn a_state_is_told_once_and_begins_once() {
     let mut scene = Scene::connected(WhenDown::Reject);
     scene.now.mono_ns += 1;

@@ -15,6 +15,10 @@ use crate::outlet::Role;
 use crate::settings::RedisSettings;
 use crate::status::{LinkError, is_for_now};
 
+/// Bytes of an id or an address that are kept, to be sent back: twice the longest path of a socket. With a longer one
+/// the connection cannot be fenced.
+const IDENTITY_LEN_MAX: usize = 256;
+
 /// How a server knows one of our connections. Ids start again with the server: the address guards a stranger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -220,7 +224,8 @@ fn identity(head: &Token<'_>) -> Option<Identity> {
     };
     let value = |name: &[u8]| {
         let mut words = text.split(u8::is_ascii_whitespace);
-        words.find_map(|word| word.strip_prefix(name)).map(<[u8]>::to_vec)
+        let value = words.find_map(|word| word.strip_prefix(name))?;
+        (value.len() <= IDENTITY_LEN_MAX).then(|| value.to_vec())
     };
     Some(Identity { id: value(b"id=")?, address: value(b"addr=")? })
 }

@@ -25,7 +25,7 @@ use crate::frame::Frame;
 use crate::outlet::{Charge, ConnectionId, EndpointId, Outlet, PublisherId, Role};
 use crate::report::{Outcome, Reason, Report, error_detail, receivers_detail};
 use crate::settings::{RedisSettings, WhenDown};
-use crate::status::{BreakerState, Counters, LinkError, is_servers_fault};
+use crate::status::{BreakerState, Counters, LinkError, beginning, is_servers_fault, words};
 use crate::time::NEVER_NS;
 
 /// The `end` of a lost entry whose last byte did not reach `send`.
@@ -79,8 +79,8 @@ enum Answer {
     Error {
         detail: [u8; 16],
         is_servers_fault: bool,
-        /// The whole text, where it is wanted.
-        words: Option<Box<[u8]>>,
+        /// The text, where it is wanted: as much of it as is ever told.
+        text: Option<Box<[u8]>>,
     },
     /// `ROLE`'s first item says that this is still a primary, or not.
     Role(Result<(), LinkError>),
@@ -558,8 +558,9 @@ impl PublishLane {
             Token::Error(text) | Token::BulkError(text) => {
                 // Only what somebody will read is copied.
                 let is_probe = self.in_flight.front().is_some_and(|entry| entry.kind != Kind::Message);
-                let words = (is_probe || self.breaker.is_on_the_brink()).then(|| text.into());
-                Answer::Error { detail: error_detail(text), is_servers_fault: is_servers_fault(text), words }
+                let told = (is_probe || self.breaker.is_on_the_brink()).then(|| beginning(text).into());
+                let (detail, is_servers_fault) = (error_detail(text), is_servers_fault(text));
+                Answer::Error { detail, is_servers_fault, text: told }
             }
             Token::Push(_) => Answer::Push,
             Token::Array(_) => Answer::Role(handshake::check_role(frame.item(0))),
@@ -587,11 +588,11 @@ impl PublishLane {
                 }
                 (Outcome::Delivered, Reason::None, receivers_detail(receivers as u64))
             }
-            (Kind::Message, Answer::Error { detail, is_servers_fault, words }) => {
+            (Kind::Message, Answer::Error { detail, is_servers_fault, text }) => {
                 self.counters.not_sent += 1;
                 self.counters.errors += 1;
                 if is_servers_fault {
-                    self.message_failed(words);
+                    self.message_failed(text);
                 }
                 (Outcome::NotSent, Reason::ServerError, detail)
             }
@@ -607,7 +608,7 @@ impl PublishLane {
             (Kind::Ping, answer) => {
                 // Any answer is a sign of life, and an error says what ails the server.
                 self.link.examined(match answer {
-                    Answer::Error { words, .. } => LinkError::from_ping(&words.unwrap_or_default()),
+                    Answer::Error { text, .. } => LinkError::from_ping(&text.unwrap_or_default()),
                     _ => None,
                 });
                 return self.probed(now_ns, Kind::Ping);
@@ -635,8 +636,8 @@ impl PublishLane {
 
     /// A message was answered with an error that is the server's own fault.
     #[cold]
-    fn message_failed(&mut self, words: Option<Box<[u8]>>) {
-        if self.breaker.failed(|| String::from_utf8_lossy(&words.unwrap_or_default()).into_owned()) {
+    fn message_failed(&mut self, text: Option<Box<[u8]>>) {
+        if self.breaker.failed(|| words(&text.unwrap_or_default())) {
             self.counters.breaker_trips = self.breaker.trips();
             self.link.hold(self.breaker.error());
         }
