@@ -25,7 +25,7 @@ use crate::host_shard::HostShard;
 use crate::ports::{Leftover, PublisherPort, SubscriberPort};
 use crate::publisher::{Dues, Lane, Publisher};
 use crate::reports::{PolledBy, ReportLane, Reports};
-use crate::resolver::{self, LookUp};
+use crate::resolver::{self, LookUp, Resolver};
 use crate::shard::{Parts, Shard};
 use crate::shared::{Command, Phase, ShardShared, Shared};
 use crate::status::{EndpointReport, EndpointShared, Health, Latencies};
@@ -39,13 +39,16 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// A running engine. `Send + Sync`: opening and asking work from any thread; publishing, reports and subscriptions
 /// go through handles that belong to one thread each.
 ///
-/// Dropping it shuts it down without flushing: what is not sent by then is reported so.
+/// Dropping it shuts it down without flushing: what is not sent by then is reported so. Its threads have ended then, but
+/// for one whose host name the system still looks up; that one touches nothing of the application's.
 pub struct Engine {
     shared: Arc<Shared>,
     hosts: std::sync::Mutex<Vec<HostHandle>>,
     /// Shards that the application drives, until it takes them.
     host_driven: std::sync::Mutex<Vec<Option<HostShard>>>,
     hosted_by: Vec<String>,
+    /// Ends behind the shards; none where no name is configured.
+    _resolver: Option<Resolver>,
 }
 
 /// Why an engine did not start.
@@ -188,8 +191,12 @@ impl Engine {
             Server::Kafka(_) => true,
         };
         let needs_names = config.endpoints.iter().any(needs_names);
-        let resolver =
-            if needs_names { Some(resolver::start(look_up, config.thread_start.clone())?) } else { None };
+        let (resolver, requests) = if needs_names {
+            let (resolver, requests) = Resolver::start(look_up, config.thread_start.clone())?;
+            (Some(resolver), Some(requests))
+        } else {
+            (None, None)
+        };
         let mut prepared = Vec::new();
         let mut shards = Vec::new();
         for _ in 0..config.shards {
@@ -218,6 +225,7 @@ impl Engine {
             hosts: Vec::new().into(),
             host_driven: Vec::new().into(),
             hosted_by: Vec::new(),
+            _resolver: resolver,
         };
         for (index, (shard, sleeper, poller, commands)) in prepared.into_iter().enumerate() {
             let config = &shared.config;
@@ -228,7 +236,7 @@ impl Engine {
             let seed = monotonic_ns() ^ ((index as u64) << 48) ^ (u64::from(std::process::id()) << 24);
             let parts = Parts {
                 core: Core::new(settings, seed),
-                connections: Connections::new(locations, poller, resolver.clone(), &shard),
+                connections: Connections::new(locations, poller, requests.clone(), &shard),
                 commands,
                 sleeper,
                 idle: config.idle,

@@ -8,21 +8,23 @@
 //!
 //! A name that nobody answers for holds up those who wait for it, and no others. Two connections that want one name
 //! share its look-up. A look-up thread lasts as long as its look-up, and is never waited for: one that is stuck when
-//! the engine ends holds the look-up function and a channel that nobody reads.
+//! the engine ends holds the look-up function and a channel that nobody reads. `ringwire-control` ends with the engine,
+//! and from then on the application's hook for new threads is called no more.
 
 use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Weak};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
-use crossbeam::channel::{Receiver, Sender, unbounded};
+use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 use crossbeam::select;
 use ringwire_core::ConnectionId;
 use ringwire_shards::net::Address;
 
 use crate::shared::{Command, ShardShared};
-use crate::thread_start::ThreadStart;
+use crate::thread_start::{Revocable, ThreadStart};
 
 /// Names that are looked up at the same time; others wait. More than any sensible number of dead names, and few enough
 /// threads for any limit.
@@ -53,15 +55,45 @@ pub(crate) struct Request {
     pub(crate) name: Name,
 }
 
-/// Starts the thread. It ends when the last sender is gone.
-pub(crate) fn start(look_up: Arc<LookUp>, thread_start: ThreadStart) -> io::Result<Sender<Request>> {
-    let (requests, received) = unbounded();
-    let desk = move || {
-        thread_start.announce(CONTROL);
-        serve(&received, look_up, thread_start);
-    };
-    thread::Builder::new().name(CONTROL.to_owned()).spawn(desk)?;
-    Ok(requests)
+/// The look-ups of one engine. They end when it is dropped.
+pub(crate) struct Resolver {
+    /// Nothing is sent here: it is dropped to tell `ringwire-control` to end.
+    end: Option<Sender<Infallible>>,
+    control: Option<JoinHandle<()>>,
+    thread_start: Revocable,
+}
+
+impl Resolver {
+    /// Starts the thread. It ends when the last sender of requests is gone, too.
+    pub(crate) fn start(
+        look_up: Arc<LookUp>,
+        thread_start: ThreadStart,
+    ) -> io::Result<(Self, Sender<Request>)> {
+        let (requests, received) = unbounded();
+        let (end, ended) = bounded(0);
+        let thread_start = Revocable::new(thread_start);
+        let desk = {
+            let thread_start = thread_start.clone();
+            move || {
+                thread_start.announce(CONTROL);
+                serve(&received, &ended, look_up, thread_start);
+            }
+        };
+        let control = thread::Builder::new().name(CONTROL.to_owned()).spawn(desk)?;
+        Ok((Self { end: Some(end), control: Some(control), thread_start }, requests))
+    }
+}
+
+impl Drop for Resolver {
+    fn drop(&mut self) {
+        self.end = None;
+        if let Some(control) = self.control.take() {
+            // It waits for nothing but the application's hook. A panic there ended it before.
+            let _ = control.join();
+        }
+        // A look-up that has just begun is announced by now, or never.
+        self.thread_start.revoke();
+    }
 }
 
 /// What a look-up thread found.
@@ -75,7 +107,7 @@ struct Answer {
 /// Who waits for what.
 struct Desk {
     look_up: Arc<LookUp>,
-    thread_start: ThreadStart,
+    thread_start: Revocable,
     /// Who wants each name that is under way or queued.
     waiting: HashMap<Name, Vec<(Weak<ShardShared>, ConnectionId)>>,
     /// Names that wait for a thread.
@@ -85,7 +117,12 @@ struct Desk {
     answers: Sender<Answer>,
 }
 
-fn serve(requests: &Receiver<Request>, look_up: Arc<LookUp>, thread_start: ThreadStart) {
+fn serve(
+    requests: &Receiver<Request>,
+    ended: &Receiver<Infallible>,
+    look_up: Arc<LookUp>,
+    thread_start: Revocable,
+) {
     let (answers, answered) = unbounded();
     let (waiting, queue) = (HashMap::new(), VecDeque::new());
     let free = (0..LOOK_UPS_MAX).rev().collect();
@@ -100,6 +137,11 @@ fn serve(requests: &Receiver<Request>, look_up: Arc<LookUp>, thread_start: Threa
                 desk.free.push(answer.number);
                 desk.tell(&answer.name, &answer.found);
             },
+            recv(ended) -> _ => return,
+        }
+        // Of several that are ready any may come first; behind the end nothing begins.
+        if ended.try_recv() == Err(TryRecvError::Disconnected) {
+            return;
         }
         desk.begin();
     }

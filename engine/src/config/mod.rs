@@ -298,7 +298,9 @@ impl Config {
         self
     }
 
-    /// The application's own threads drive the shards ([`crate::Engine::take_shard`]); the engine starts none.
+    /// The application's own threads drive the shards ([`crate::Engine::take_shard`]); the engine starts none for them.
+    /// Host names are looked up on threads of the engine's own all the same (`ringwire-control`, `ringwire-dns-N`); with
+    /// IP addresses or Unix paths alone there are none. A Kafka always has the first: its brokers may have names.
     #[must_use]
     pub fn host_driven(mut self) -> Self {
         self.host_driven = true;
@@ -330,7 +332,8 @@ impl Config {
     }
 
     /// Calls `hook` on each thread that the engine starts, with the thread's name and before its work: to set its
-    /// priority, say. If it panics on a shard's thread, the engine has failed.
+    /// priority, say. If it panics on a shard's thread, the engine has failed. The engine's end waits for a hook that
+    /// runs, and calls none afterwards; so the hook itself must not end the engine.
     #[must_use]
     pub fn on_thread_start(mut self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.thread_start = ThreadStart::new(hook);

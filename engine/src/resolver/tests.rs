@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use ringwire_loopback::front::{self, RedisFront};
 use ringwire_loopback::redis::Options;
 
 use super::*;
-use crate::{Config, Engine, Route};
+use crate::{Config, Engine, Route, StartError};
 
 /// Longer than anything here takes, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -174,4 +175,98 @@ fn an_answer_without_an_address_says_so() {
     let refusing: Arc<LookUp> = Arc::new(|_, _| Err(io::Error::other("not known")));
     let name = (Arc::from("x"), 1);
     assert_eq!(find(&*refusing, &name), Err("the name x cannot be looked up: not known".to_owned()));
+}
+
+/// The names that a hook was called with; as many hooks hold it as can still be called.
+type Told = Arc<Mutex<Vec<String>>>;
+
+/// A hook that notes each name, but first does what the test wants done.
+fn noting(told: &Told, before: impl Fn() + Send + Sync + 'static) -> impl Fn(&str) + Send + Sync + 'static {
+    let told = told.clone();
+    move |name| {
+        before();
+        told.lock().unwrap().push(name.to_owned());
+    }
+}
+
+/// Longer than an engine needs to find that it cannot start.
+fn dawdle() {
+    let until = Instant::now() + Duration::from_millis(100);
+    while Instant::now() < until {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_start_that_fails_leaves_no_thread_and_no_hook() {
+    let (book, told) = (Arc::new(Book::default()), Told::default());
+    let config = Config::new().redis("named", "redis://named:6379").unwrap();
+    // No machine has that core.
+    let config = config.cores([1_000]).on_thread_start(noting(&told, dawdle));
+    let error = Engine::start_with(config, book.look_up()).unwrap_err();
+    assert!(matches!(error, StartError::Host(_)), "{error}");
+    assert_eq!((Arc::strong_count(&told), Arc::strong_count(&book)), (1, 1));
+    assert_eq!(*told.lock().unwrap(), [CONTROL]);
+}
+
+#[test]
+fn a_look_up_that_outlives_the_engine_holds_nothing_of_the_applications() {
+    let (book, told) = (Arc::new(Book::default()), Told::default());
+    let config = Config::new().redis("dead", "redis://dead:6379").unwrap();
+    let config = config.on_thread_start(noting(&told, || ()));
+    let engine = Engine::start_with(config, book.look_up()).unwrap();
+    engine.connect();
+    until("the look-up", || book.asked("dead") == 1);
+    drop(engine);
+    // The look-up is under way.
+    assert!(Arc::strong_count(&book) > 1);
+    assert_eq!(Arc::strong_count(&told), 1);
+    assert!(told.lock().unwrap().contains(&"ringwire-dns-0".to_owned()));
+    book.write("dead", &[]);
+    until("the end of the thread", || Arc::strong_count(&book) == 1);
+}
+
+#[test]
+fn behind_the_end_no_look_up_begins() {
+    // What is ready at the same time comes in any order: some of these have the request first.
+    for _ in 0..32 {
+        let (book, told, is_let_go) =
+            (Arc::new(Book::default()), Told::default(), Arc::<AtomicBool>::default());
+        let held = {
+            let is_let_go = is_let_go.clone();
+            move || until("the test", || is_let_go.load(Ordering::Acquire))
+        };
+        let hook = ThreadStart::new(noting(&told, held));
+        let (mut resolver, requests) = Resolver::start(book.look_up(), hook).unwrap();
+        let (shard, connection) = (Weak::new(), ConnectionId::from_index(0));
+        requests.send(Request { shard, connection, name: (Arc::from("late"), 1) }).unwrap();
+        resolver.end = None;
+        is_let_go.store(true, Ordering::Release);
+        drop(resolver);
+        assert_eq!((book.asked("late"), Arc::strong_count(&told), Arc::strong_count(&book)), (0, 1, 1));
+        assert_eq!(*told.lock().unwrap(), [CONTROL]);
+    }
+}
+
+#[test]
+fn a_hook_that_runs_is_waited_for_and_is_the_last() {
+    let (told, is_within) = (Told::default(), Arc::<AtomicBool>::default());
+    let slow = {
+        let is_within = is_within.clone();
+        move || {
+            is_within.store(true, Ordering::Release);
+            dawdle();
+        }
+    };
+    let hook = Revocable::new(ThreadStart::new(noting(&told, slow)));
+    let announced = {
+        let hook = hook.clone();
+        thread::spawn(move || hook.announce("in time"))
+    };
+    until("the hook", || is_within.load(Ordering::Acquire));
+    hook.revoke();
+    assert_eq!(*told.lock().unwrap(), ["in time"]);
+    hook.announce("late");
+    announced.join().unwrap();
+    assert_eq!(*told.lock().unwrap(), ["in time"]);
 }
