@@ -36,7 +36,7 @@ codes! {
     FAILED = -5, c"a shard of the engine failed: rw_engine_health tells why";
     TOO_LONG = -6, c"the message is longer than the ring takes: raise engine.ring_bytes and credit_bytes";
     INVALID = -7, c"an argument or a handle is not what it should be: see rw_last_error";
-    WRONG_THREAD = -8, c"the handle is another thread's, or another thread is in a call on it";
+    WRONG_THREAD = -8, c"the handle is another thread's, another thread is in a call on it, or this is one of our callbacks";
     CONFIG = -9, c"the configuration cannot be: see rw_last_error";
     SYSTEM = -10, c"the system refused a thread, a descriptor or memory: see rw_last_error";
     NOT_FOUND = -11, c"there is none of that name or number";

@@ -60,13 +60,16 @@ pub(crate) fn duration(ns: u64) -> Duration {
 }
 
 fn start(config: &rw_config) -> Result<rw_engine, Code> {
-    let draft = config.draft();
-    let engine = Arc::new(Engine::start(draft.config()?).map_err(|error| of_start(&error))?);
-    let mut watch = draft.log.map(|log| Watch::new(engine.clone(), log));
-    let is_host_driven = draft.is_host_driven;
+    // A start may wait for a callback, which may use the configuration: it is not held meanwhile.
+    let (config, log, thread_start, is_host_driven) = {
+        let draft = config.draft();
+        (draft.config()?, draft.log, draft.thread_start(), draft.is_host_driven)
+    };
+    let engine = Arc::new(Engine::start(config).map_err(|error| of_start(&error))?);
+    let mut watch = log.map(|log| Watch::new(engine.clone(), log));
     let watching =
         match watch.take_if(|_| !is_host_driven) {
-            Some(watch) => Some(Watching::start(watch, draft.thread_start()).map_err(|error| {
+            Some(watch) => Some(Watching::start(watch, thread_start).map_err(|error| {
                 fail(SYSTEM, format_args!("no thread for log lines (ulimit -u): {error}"))
             })?),
             None => None,
@@ -133,6 +136,10 @@ export! {
 
     fn rw_engine_control(engine: Handle<rw_engine>) {
         let engine = engine.get()?;
+        // This very call may be the one that calls back.
+        if is_in_callback() {
+            return Err(WRONG_THREAD);
+        }
         if let Some(watch) = &mut *engine.watch.lock().unwrap_or_else(PoisonError::into_inner) {
             watch.look();
         }

@@ -227,6 +227,83 @@ static void settings(void) {
     ANSWERS(rw_free(config), RW_OK);
 }
 
+/* What a callback has, and what it may do with it. */
+struct called {
+    rw_config *config;
+    rw_engine *engine;
+    int times;
+};
+
+static void on_thread(void *user, const char *name) {
+    struct called *called = user;
+    uint64_t until_ns = now_ns() + SECOND_NS / 10;
+    CHECK(strncmp(name, "ringwire-", 9) == 0);
+    /* Long enough for the start to have failed. */
+    while (now_ns() < until_ns) {
+    }
+    ANSWERS(rw_config_set(called->config, "engine.idle", "park"), RW_OK);
+    called->times++;
+}
+
+/* No machine has that core, and a thread that looks names up has begun by then. */
+static void failed_start(void) {
+    static const char text[] = "[engine]\ncores = [1000]\n[endpoint.main]\nurl = \"redis://localhost:1\"\n";
+    struct called *called = calloc(1, sizeof *called);
+    rw_engine *none;
+    int threads_before = threads();
+    CHECK(called != NULL);
+    ANSWERS(rw_config_new(RW_ABI_VERSION, &called->config), RW_OK);
+    ANSWERS(rw_config_parse(called->config, text, sizeof text - 1), RW_OK);
+    ANSWERS(rw_config_on_thread_start(called->config, on_thread, called), RW_OK);
+    ANSWERS(rw_engine_start(called->config, &none), RW_SYSTEM);
+    CHECK(strstr(rw_last_error(), "1000") != NULL);
+    CHECK(called->times == 1);
+    ANSWERS(rw_free(called->config), RW_OK);
+    /* Nobody calls with it any more. */
+    memset(called, 0xff, sizeof *called);
+    free(called);
+    await_threads(threads_before);
+}
+
+static void on_line(void *user, int level, const char *line) {
+    struct called *called = user;
+    CHECK(level >= RW_LOG_INFO && level <= RW_LOG_ERROR && line[0] != '\0');
+    ANSWERS(rw_engine_control(called->engine), RW_WRONG_THREAD);
+    ANSWERS(rw_engine_shutdown(called->engine, 0, NULL), RW_WRONG_THREAD);
+    ANSWERS(rw_free(called->engine), RW_WRONG_THREAD);
+    CHECK(rw_engine_health(called->engine) >= 0);
+    called->times++;
+}
+
+/* One thread does everything, the log's callback included. Nobody listens on that port. */
+static void host_driven(void) {
+    struct called called = {0};
+    rw_channel *lost;
+    rw_shard *shard;
+    int answer, threads_before = threads();
+    uint64_t until_ns = now_ns() + 20 * SECOND_NS;
+    ANSWERS(rw_config_new(RW_ABI_VERSION, &called.config), RW_OK);
+    ANSWERS(rw_config_set(called.config, "endpoint.main.url", "redis://127.0.0.1:1"), RW_OK);
+    ANSWERS(rw_config_host_driven(called.config), RW_OK);
+    ANSWERS(rw_config_on_log(called.config, on_line, &called), RW_OK);
+    ANSWERS(rw_engine_start(called.config, &called.engine), RW_OK);
+    ANSWERS(rw_free(called.config), RW_OK);
+    ANSWERS(rw_channel_open(called.engine, "x", 1, &lost), RW_OK);
+    ANSWERS(rw_shard_take(called.engine, 0, &shard), RW_OK);
+    while (called.times == 0 && now_ns() < until_ns) {
+        CHECK(rw_shard_poll(shard) >= 0);
+        ANSWERS(rw_engine_control(called.engine), RW_OK);
+    }
+    CHECK(called.times > 0);
+    CHECK(threads() == threads_before);
+    ANSWERS(rw_engine_shutdown(called.engine, 0, NULL), RW_OK);
+    while ((answer = rw_shard_poll(shard)) >= 0 && now_ns() < until_ns) {
+    }
+    ANSWERS(answer, RW_CLOSED);
+    ANSWERS(rw_free(shard), RW_OK);
+    ANSWERS(rw_free(called.engine), RW_OK);
+}
+
 static void *publish_elsewhere(void *nothing) {
     (void)nothing;
     CHECK(rw_last_error()[0] == '\0');
@@ -391,6 +468,8 @@ int main(void) {
     lengths();
     messages();
     settings();
+    failed_start();
+    host_driven();
     wrong_threads();
     full();
     forked();
