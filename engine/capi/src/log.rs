@@ -13,6 +13,7 @@ use ringwire::{BreakerState, EndpointReport, EndpointState, Engine, Health, Lane
 use crate::boundary::{Callback, guarded};
 use crate::code::OK;
 use crate::config::{call_thread_start, rw_log, rw_thread_start};
+use crate::text::cut;
 
 const INFO: c_int = 1;
 const WARNING: c_int = 2;
@@ -20,6 +21,10 @@ const ERROR: c_int = 3;
 
 /// How often the endpoints are looked at: as soon as a person notices anything.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Bytes of a line: an endpoint's name and address and a server's words, each as long as it is kept, and some of ours.
+const LINE_LEN_MAX: usize = 2048;
+/// What stands behind a line that was cut.
+const CUT: &str = "…";
 /// The thread that looks.
 const THREAD: &str = "ringwire-log";
 
@@ -48,14 +53,21 @@ impl Log {
         Self(callback)
     }
 
-    fn line(&self, level: c_int, words: String) {
-        // A zero byte in a server's words ends the line.
-        let line = CString::new(words).unwrap_or_else(|error| {
-            let at = error.nul_position();
-            CString::new(&error.into_vec()[..at]).unwrap_or_default()
-        });
+    fn line(&self, level: c_int, words: &str) {
+        // A zero byte is a control character too: there is none left.
+        let line = CString::new(one_line(words)).unwrap_or_default();
         in_callback(|| (self.0.function)(self.0.user, level, line.as_ptr()));
     }
+}
+
+/// Words as one line of a log. A server's may be anything: what would end the line, or steer a terminal, is blank.
+fn one_line(words: &str) -> String {
+    let is_blank = |letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}');
+    let line: String = words.chars().map(|letter| if is_blank(letter) { ' ' } else { letter }).collect();
+    if line.len() <= LINE_LEN_MAX {
+        return line;
+    }
+    cut(&line, LINE_LEN_MAX - CUT.len()).to_owned() + CUT
 }
 
 /// What was last told of each endpoint.
@@ -97,7 +109,7 @@ impl Watch {
         let health = self.engine.health();
         if health != self.health && matches!(health, Health::Failed) {
             let why = self.engine.failure().unwrap_or_default();
-            self.log.line(ERROR, format!("the engine failed: {why}"));
+            self.log.line(ERROR, &format!("the engine failed: {why}"));
         }
         self.health = health;
     }
@@ -112,7 +124,7 @@ impl Watch {
         self.lane(endpoint, "subscriptions", &endpoint.subscribe, before.subscribe);
         if now.breaker != before.breaker {
             let level = if now.breaker == BreakerState::Closed { INFO } else { WARNING };
-            self.log.line(level, format!("{}: the breaker is {}", endpoint.name, now.breaker.name()));
+            self.log.line(level, &format!("{}: the breaker is {}", endpoint.name, now.breaker.name()));
         }
         now
     }
@@ -128,7 +140,7 @@ impl Watch {
         };
         let why = lane.last_error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
         let (name, address, state) = (&endpoint.name, &endpoint.address, lane.state.name());
-        self.log.line(level, format!("{name} ({address}), {role}: {state}{why}"));
+        self.log.line(level, &format!("{name} ({address}), {role}: {state}{why}"));
     }
 }
 
@@ -170,6 +182,30 @@ impl Drop for Watching {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_stays_on_one_line() {
+        for (words, line) in [
+            ("main (a:1), publishing: connected", "main (a:1), publishing: connected"),
+            ("ERR no\r\n2026-01-01 all is well", "ERR no  2026-01-01 all is well"),
+            ("a\0b\tc\u{1b}[2Jd\u{7f}e", "a b c [2Jd e"),
+            ("a\u{85}b\u{9b}c\u{2028}d\u{2029}e", "a b c d e"),
+            ("Größe, 価格", "Größe, 価格"),
+        ] {
+            assert_eq!(one_line(words), line);
+        }
+        let fits = "x".repeat(LINE_LEN_MAX);
+        assert_eq!(one_line(&fits), fits);
+        for shift in 0..3 {
+            let line = one_line(&("x".repeat(shift) + &"価".repeat(LINE_LEN_MAX)));
+            assert!(line.ends_with("価…") && (LINE_LEN_MAX - 2..=LINE_LEN_MAX).contains(&line.len()));
         }
     }
 }

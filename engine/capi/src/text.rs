@@ -41,7 +41,7 @@ impl Write for Text {
 }
 
 /// The longest beginning of whole characters within so many bytes; none of them ends a text in C.
-fn cut(text: &str, len_max: usize) -> &str {
+pub(crate) fn cut(text: &str, len_max: usize) -> &str {
     let text = text.split('\0').next().unwrap_or_default();
     let mut len = text.len().min(len_max);
     while !text.is_char_boundary(len) {
