@@ -24,6 +24,13 @@ fn everything_wrong_has_a_code() {
 }
 
 #[test]
+fn an_exception_has_its_own_words() {
+    for compiler in ["g++", "clang++"] {
+        run(&mut Command::new(Build { compiler, ..Build::PLAIN }.program("tests/capi/programs/errors.cpp")));
+    }
+}
+
+#[test]
 fn engines_leave_no_thread_and_no_descriptor() {
     let front = front();
     for linking in BOTH {

@@ -33,10 +33,15 @@ private:
     int code_;
 };
 
+// Whether rw_last_error is about a code: some leave it as another call left it.
+inline bool has_words(int code) noexcept {
+    return code != RW_BACK_PRESSURED && code != RW_REPORTS_FULL && code != RW_NOT_CONNECTED && code != RW_WRONG_THREAD;
+}
+
 // The answer itself, unless it is an error: then it is thrown.
 inline int check(int answer) {
     if (answer < 0) {
-        const char *text = rw_last_error();
+        const char *text = has_words(answer) ? rw_last_error() : "";
         throw error(answer, *text != '\0' ? text : rw_strerror(answer));
     }
     return answer;
