@@ -1,5 +1,6 @@
 /*
- * One thread does everything: the application's own loop drives the shard, and the library starts no thread.
+ * One thread does everything: the application's own loop drives the shard, and the library starts no thread
+ * (but to look up a host name: give an IP address or a Unix path).
  *
  *   embedded_shard ENDPOINT COUNT
  */

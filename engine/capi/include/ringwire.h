@@ -24,7 +24,8 @@
  *
  *   Each function answers, besides what its own comment lists:
  *     RW_INVALID       an argument is NULL or out of its range, or a handle is none, was freed, or is of another kind
- *     RW_WRONG_THREAD  the handle belongs to another thread, or another thread is in a call on it
+ *     RW_WRONG_THREAD  the handle belongs to another thread, another thread is in a call on it, or the call would wait
+ *                      for the very callback that makes it
  *     RW_CLOSED        after a fork, in the child: handles stay with the parent
  *     RW_INTERNAL      a defect of ours, caught at the boundary; the handle may not be usable any more
  *
@@ -43,7 +44,8 @@
  *   rw_reports, rw_subscriber,         any thread, one at a time; a second one is refused meanwhile.
  *   rw_shard
  *
- *   No callback for a message ever runs on a thread of ours. Our threads are named ringwire-*.
+ *   No callback for a message ever runs on a thread of ours. Our threads are named ringwire-*, and rw_free of an engine
+ *   waits for their end: but for a ringwire-dns-N whose host name the system still looks up, which calls you no more.
  *
  * WHAT IT LEAVES ALONE
  *
@@ -103,8 +105,8 @@ extern "C" {
 const char *rw_strerror(int code);
 
 /* What was wrong the last time that a call on this thread failed with more to say than its code; "" if none has.
- * RW_BACK_PRESSURED, RW_REPORTS_FULL, RW_NOT_CONNECTED and RW_WRONG_THREAD leave it as it was. Valid until the next
- * call on this thread that fails. At most 1023 bytes. */
+ * RW_BACK_PRESSURED, RW_REPORTS_FULL, RW_NOT_CONNECTED and RW_WRONG_THREAD leave it as it was, and so does RW_CLOSED
+ * where it is the end of what is polled. Valid until the next call on this thread that fails. At most 1023 bytes. */
 const char *rw_last_error(void);
 
 /* The library's own version, as in RW_VERSION. Valid for ever. */
@@ -149,18 +151,21 @@ int rw_config_parse(rw_config *config, const char *toml, size_t len);
  * RW_CONFIG: the file cannot be read, or is none. */
 int rw_config_load(rw_config *config, const char *path);
 
-/* The application's own threads drive the shards (rw_shard_take), and the library starts none for them. */
+/* The application's own threads drive the shards (rw_shard_take), and the library starts none for them. Host names
+ * are looked up on threads of the library's own all the same (ringwire-control, ringwire-dns-N): with IP addresses or
+ * Unix paths there is none. A Kafka always has ringwire-control: its brokers may have names. */
 int rw_config_host_driven(rw_config *config);
 
 /* Called on each thread of ours when it begins, with its name: to set its priority, say. NULL for none.
- * `user` must stay valid as long as the engine is. The callback may call any function on another handle. */
+ * `user` must stay valid until rw_free of the engine returns, or rw_engine_start fails: both wait for a callback that
+ * runs, and none comes after them. It may call any function on another handle. */
 typedef void (*rw_thread_start)(void *user, const char *name);
 int rw_config_on_thread_start(rw_config *config, rw_thread_start callback, void *user);
 
-/* Called with one line of text, without a newline, when the state of an endpoint has changed. It runs on a thread of
- * its own, ringwire-log, which exists only where this is set; in a host-driven engine it runs within
- * rw_engine_control. The line is valid until the callback returns. rw_engine_shutdown and rw_free of the engine are
- * refused within it with RW_WRONG_THREAD. NULL for none. */
+/* Called with one line of text, without control characters and of at most 2048 bytes, when the state of an endpoint has
+ * changed. It runs on a thread of its own, ringwire-log, which exists only where this is set; in a host-driven engine it
+ * runs within rw_engine_control. The line is valid until the callback returns. rw_engine_shutdown, rw_engine_control and
+ * rw_free of the engine are refused within it with RW_WRONG_THREAD. NULL for none. */
 #define RW_LOG_INFO 1
 #define RW_LOG_WARNING 2
 #define RW_LOG_ERROR 3
@@ -278,7 +283,8 @@ typedef struct rw_shutdown_report {
 int rw_engine_shutdown(rw_engine *engine, uint64_t deadline_ns, rw_shutdown_report *report);
 
 /* Does the control duties of a host-driven engine: log lines. Call it now and then, ten times a second, say; from one
- * thread at a time. 0; where the engine is not host-driven there is nothing to do. */
+ * thread at a time. 0; where the engine is not host-driven there is nothing to do.
+ * RW_WRONG_THREAD: called by one of our callbacks. */
 int rw_engine_control(rw_engine *engine);
 
 /* ----------------------------------------------------------------------------------------------- channels */
@@ -427,7 +433,9 @@ typedef struct rw_report {
 } rw_report;
 
 /* Writes up to `capacity` reports, and answers how many. Never blocks.
- * RW_CLOSED: none is left, and none will come: the engine has ended. */
+ * RW_CLOSED: none is left: the engine has ended. A message that another thread was publishing at that moment may still
+ * be accepted, and is reported as not sent by a later poll: none will come once every publishing thread has returned
+ * from its last call; poll once more after that. */
 int rw_reports_poll(rw_reports *reports, rw_report *array, size_t capacity);
 
 /* Waits until there is something to poll. 1: there is. 0: `timeout_ns` has passed.
