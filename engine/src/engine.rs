@@ -361,8 +361,8 @@ impl Engine {
                 id,
                 grantors: grantors.into(),
                 reports: None,
-                reports_waker: reports_waker.clone(),
-                credit_waker: credit_waker.clone(),
+                reports_waker: reports_waker.clone().into(),
+                credit_waker: credit_waker.clone().into(),
                 leftover: leftover.clone(),
                 is_dirty: false,
             }));
@@ -412,7 +412,7 @@ impl Engine {
         for shard in &self.shared.shards {
             let (ring, reader) = frame_ring(self.shared.config.subscriber_ring_bytes)
                 .map_err(|error| OpenError::System(error.to_string()))?;
-            let port = SubscriberPort { id, ring, waker: waker.clone(), is_dirty: false };
+            let port = SubscriberPort { id, ring, waker: waker.clone().into(), is_dirty: false };
             shard.command(Command::Subscriber(Box::new(CachePadded::new(port))));
             rings.push(reader);
         }

@@ -1,5 +1,6 @@
 //! The shard's ends of the rings, and what the core asks to be done with them.
 
+use std::ops::Deref;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +22,31 @@ use crate::status::EndpointShared;
 /// the reports handle answers for it.
 pub(crate) type Leftover = Arc<Mutex<Option<FrameReader>>>;
 
+/// Wakes as any waker, and once more when it is dropped. In a port it stands behind the ring that it tells of, and so is
+/// dropped after it: however the port goes, who is woken finds that ring ended.
+pub(crate) struct LastBell(Waker);
+
+impl From<Waker> for LastBell {
+    fn from(waker: Waker) -> Self {
+        Self(waker)
+    }
+}
+
+impl Deref for LastBell {
+    type Target = Waker;
+
+    #[inline]
+    fn deref(&self) -> &Waker {
+        &self.0
+    }
+}
+
+impl Drop for LastBell {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
+}
+
 /// One publisher, from this shard.
 pub(crate) struct PublisherPort {
     pub(crate) id: u32,
@@ -29,9 +55,9 @@ pub(crate) struct PublisherPort {
     /// None for a publisher without reports.
     pub(crate) reports: Option<SlotWriter<Report>>,
     /// Wakes who waits for reports.
-    pub(crate) reports_waker: Waker,
+    pub(crate) reports_waker: LastBell,
     /// Wakes who waits for credit.
-    pub(crate) credit_waker: Waker,
+    pub(crate) credit_waker: LastBell,
     pub(crate) leftover: Leftover,
     /// Something to publish since the last flush.
     pub(crate) is_dirty: bool,
@@ -41,7 +67,7 @@ pub(crate) struct PublisherPort {
 pub(crate) struct SubscriberPort {
     pub(crate) id: u32,
     pub(crate) ring: FrameWriter,
-    pub(crate) waker: Waker,
+    pub(crate) waker: LastBell,
     pub(crate) is_dirty: bool,
 }
 

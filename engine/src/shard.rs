@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crossbeam::channel::Receiver;
+use crossbeam::channel::{Receiver, never};
 use ringwire_core::{Charge, Core, EndpointId, Frame, Now, Outlet, PublisherId};
 use ringwire_shards::clock::Clock;
 use ringwire_shards::credit::Amount;
@@ -453,19 +453,16 @@ impl Shard {
     /// Leaves the rings to the handles, which answer for what is still in them.
     fn hand_over(&mut self) {
         for (publisher, ring) in self.frames.drain(..) {
-            if let Some(Some(port)) = self.ports.publishers.get_mut(publisher as usize) {
+            if let Some(Some(port)) = self.ports.publishers.get(publisher as usize) {
                 *port.leftover.lock().unwrap_or_else(PoisonError::into_inner) = Some(ring);
-                // Now the handle sees the end of the report ring, and looks at what is left over.
-                port.reports = None;
-                port.reports_waker.wake();
-                port.credit_waker.wake();
             }
         }
-        for port in self.ports.subscribers.iter_mut().filter_map(Option::take) {
-            let waker = port.waker.clone();
-            drop(port);
-            waker.wake();
-        }
+        // Now the handles see the end of their rings, and look at what is left over: also those of publishers that are
+        // gone. Each port rings as it goes.
+        self.ports.publishers.iter_mut().for_each(|port| *port = None);
+        self.ports.subscribers.iter_mut().for_each(|port| *port = None);
+        // So does a port that came after the last look, or comes yet.
+        self.commands = never();
         self.shared.is_finished.store(true, Ordering::Release);
     }
 

@@ -14,6 +14,7 @@ use support::on_both_hosts;
 on_both_hosts! {
     dropping_an_engine_does_not_wait_for_a_longer_deadline,
     waiting_lasts_until_there_is_something_or_the_time_has_passed,
+    who_waits_for_the_reports_of_a_publisher_that_is_gone_is_woken_by_the_end,
     absurd_lengths_are_refused_and_cost_nothing,
     a_process_that_only_subscribes_has_counters_too,
 }
@@ -103,6 +104,50 @@ fn waiting_lasts_until_there_is_something_or_the_time_has_passed(config: Config)
         assert!(!wait(timeout));
         assert!(begin.elapsed() >= timeout, "it gave up early");
     }
+}
+
+fn who_waits_for_the_reports_of_a_publisher_that_is_gone_is_woken_by_the_end(config: Config) {
+    let engine = Engine::start(buffered(config)).unwrap();
+    let channel = engine.channel("x").unwrap();
+    let (mut publisher, mut reports) = engine.publisher().unwrap();
+    publisher.publish(&channel, b"x").unwrap();
+    drop(publisher);
+    // Another publisher's message comes through the same shard later: by then it has let go of the first one's ring.
+    let (mut other, _others_reports) = engine.publisher().unwrap();
+    for number in 1..=10 {
+        other.publish(&channel, b"x").unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while engine.status()[0].counters.accepted <= number {
+            assert!(Instant::now() < deadline, "{:?}", engine.status());
+            std::thread::yield_now();
+        }
+    }
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut got = 0;
+        while reports.wait(Duration::MAX) {
+            got += drained(&mut reports).len();
+        }
+        tell.send(got).unwrap();
+    });
+    assert!(!engine.shutdown(Duration::from_millis(20)).flushed);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(2), "one message, two legs");
+}
+
+#[test]
+fn the_end_is_told_when_the_shard_has_finished_and_not_when_it_is_dropped() {
+    let engine = Engine::start(buffered(Config::new()).host_driven()).unwrap();
+    let mut shard = engine.take_shard(0).unwrap();
+    let channel = engine.channel("x").unwrap();
+    let (mut publisher, mut reports) = engine.publisher().unwrap();
+    publisher.publish(&channel, b"x").unwrap();
+    drop(publisher);
+    while shard.poll() == Progress::Worked {}
+    assert!(!reports.is_ended(), "its message has no outcome yet");
+    engine.begin_shutdown(Duration::ZERO);
+    while shard.poll() != Progress::Finished {}
+    assert!(reports.is_ended());
+    assert_eq!(drained(&mut reports).len(), 2);
 }
 
 fn absurd_lengths_are_refused_and_cost_nothing(config: Config) {

@@ -1,12 +1,18 @@
-//! A defect of ours: the core panics in the middle of a frame.
+//! Ends that no application can bring about: a defect of ours, where the core panics in the middle of a frame, and what
+//! is opened in that very moment.
 
 use std::time::{Duration, Instant};
 
+use crossbeam::utils::CachePadded;
 use ringwire_core::{EndpointState, Outcome, Reason, Report, WhenDown};
 use ringwire_loopback::{front, redis::Options};
 use ringwire_shards::host::HostKind;
+use ringwire_shards::ring::frame_ring;
+use ringwire_shards::wake::{Fence, sleeper};
 
-use crate::ports::TRAP_TAG;
+use super::COMMANDS_PER_TURN;
+use crate::ports::{SubscriberPort, TRAP_TAG};
+use crate::shared::Command;
 use crate::{Channel, Config, Engine, Health, Message, Progress, Publisher, Refusal, Reports, Route};
 
 /// Longer than anything here takes, on the slowest machine.
@@ -104,5 +110,47 @@ fn a_panic_ends_the_engine_on_every_host() {
         let got = all(&mut reports, accepted * 2);
         assert!(got.iter().all(|report| report.outcome != Outcome::Delivered));
         assert!(!engine.shutdown(PATIENCE).flushed || accepted == 1);
+    }
+}
+
+#[test]
+fn a_subscriber_that_no_shard_has_seen_is_told_of_the_panic() {
+    let server = front::spawn("127.0.0.1:0", Options::default()).unwrap();
+    let engine = Engine::start(config(&server.url(), ["live", "dead"]).host_driven()).unwrap();
+    let mut shard = engine.take_shard(0).unwrap();
+    let channel = engine.channel("x").unwrap();
+    let (mut publisher, _reports) = engine.publisher().unwrap();
+    until("the live endpoint", || {
+        shard.poll();
+        engine.status()[0].publish.state == EndpointState::Connected
+    });
+    // More than one turn carries out: the subscriber's command is in the queue when the core panics.
+    for number in 0..COMMANDS_PER_TURN {
+        engine.channel(format!("x.{number}")).unwrap();
+    }
+    let mut subscriber = engine.subscriber().unwrap();
+    publisher.publish_message(&channel, &trap()).unwrap();
+    assert_eq!(shard.poll(), Progress::Finished);
+    assert!(subscriber.is_ended());
+    assert!(subscriber.sleeper.wait(Some(PATIENCE)), "it was rung");
+}
+
+#[test]
+fn what_is_opened_while_a_shard_ends_is_told_that_it_has_ended() {
+    for is_dropped in [false, true] {
+        let engine = Engine::start(config("redis://127.0.0.1:9", ["live", "dead"]).host_driven()).unwrap();
+        let mut shard = engine.take_shard(0).unwrap();
+        let shared = engine.subscriber().unwrap().shared.shards[0].clone();
+        engine.begin_shutdown(Duration::ZERO);
+        until("the end", || shard.poll() == Progress::Finished);
+        let shard = (!is_dropped).then_some(shard);
+        // As a thread does that looked at the engine's phase before, and goes on now.
+        let (ring, reader) = frame_ring(1 << 12).unwrap();
+        let (mut sleeper, waker) = sleeper(Fence::Full).unwrap();
+        let port = SubscriberPort { id: 7, ring, waker: waker.into(), is_dirty: false };
+        shared.command(Command::Subscriber(Box::new(CachePadded::new(port))));
+        assert!(reader.is_abandoned());
+        assert!(sleeper.wait(Some(PATIENCE)), "it was rung");
+        drop(shard);
     }
 }
