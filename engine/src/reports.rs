@@ -133,6 +133,8 @@ impl Reports {
     }
 
     /// Asks to be rung when the next report comes. Answers `false`, and does not ask, if there is one already.
+    ///
+    /// The end rings once, and arming silences what rang before: look at [`Reports::is_ended`] after it.
     pub fn arm(&mut self) -> bool {
         self.sleeper.drain();
         self.sleeper.arm();

@@ -179,6 +179,8 @@ impl Subscriber {
     }
 
     /// Asks to be rung when the next event comes. Answers `false`, and does not ask, if there is one already.
+    ///
+    /// The end rings once, and arming silences what rang before: look at [`Subscriber::is_ended`] after it.
     pub fn arm(&mut self) -> bool {
         self.sleeper.drain();
         self.sleeper.arm();

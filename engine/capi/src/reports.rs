@@ -71,9 +71,9 @@ impl rw_reports {
 
     fn poll(&mut self, array: &Out<rw_report>, capacity: usize) -> Result<c_int, Code> {
         let mut slots = array.slots(capacity, "array")?;
-        // Looked at first: what comes before the end is found after it.
-        let is_ended = self.reports.is_ended();
         loop {
+            // Looked at first: what comes before the end is found after it.
+            let is_ended = self.reports.is_ended();
             let polled = self.reports.poll(slots.left().min(POLL_MAX), |report| slots.push(report.into()));
             if polled > 0 || capacity == 0 {
                 return Ok(c_int::try_from(polled).unwrap_or(c_int::MAX));
@@ -81,7 +81,8 @@ impl rw_reports {
             if is_ended {
                 return Err(CLOSED);
             }
-            if !self.has_fd || self.reports.arm() {
+            // The end rings once. Where that was meanwhile, arming has silenced it, and nobody rings again.
+            if !self.has_fd || self.reports.arm() && !self.reports.is_ended() {
                 return Ok(0);
             }
         }

@@ -128,9 +128,9 @@ fn bits(gap: GapReason) -> u32 {
 impl rw_subscriber {
     fn poll(&mut self, array: &Out<rw_event>, capacity: usize) -> Result<c_int, Code> {
         let mut slots = array.slots(capacity, "array")?;
-        // Looked at first: what comes before the end is found after it.
-        let is_ended = self.subscriber.is_ended();
         loop {
+            // Looked at first: what comes before the end is found after it.
+            let is_ended = self.subscriber.is_ended();
             self.fill(slots.left().min(POLL_MAX));
             if !self.events.is_empty() || capacity == 0 {
                 return Ok(self.hand_over(&mut slots));
@@ -138,7 +138,8 @@ impl rw_subscriber {
             if is_ended {
                 return Err(CLOSED);
             }
-            if !self.has_fd || self.subscriber.arm() {
+            // The end rings once. Where that was meanwhile, arming has silenced it, and nobody rings again.
+            if !self.has_fd || self.subscriber.arm() && !self.subscriber.is_ended() {
                 return Ok(0);
             }
         }
