@@ -71,26 +71,27 @@ pub struct Reports {
 impl Reports {
     /// Hands up to `limit` reports to `handler`, and answers how many. Never blocks.
     ///
-    /// Reports of one channel come in the order in which their outcomes became known.
+    /// Reports of one channel come in the order in which their outcomes became known. One whose handler panics counts
+    /// as polled.
     pub fn poll(&mut self, limit: usize, mut handler: impl FnMut(&Report)) -> usize {
         let count = self.lanes.len();
         let mut polled = 0;
         for offset in 0..count {
             let lane = &mut self.lanes[(self.first + offset) % count];
-            let read = lane.ring.read(limit - polled, &mut handler);
+            let (slots, polled_by, slots_waker) = (&mut lane.slots, &self.polled_by, &self.slots_waker);
+            let mut freed = Freed { slots, polled_by, slots_waker, count: 0 };
+            let read = lane.ring.read(limit - polled, |report| {
+                freed.count += 1;
+                handler(report);
+            });
+            drop(freed);
             if read > 0 {
-                lane.slots.give_back(Amount { messages: read as u64, bytes: 0 });
-                lane.slots.publish();
                 polled += read;
             } else if polled < limit && lane.ring.is_abandoned() && lane.ring.is_empty() {
                 polled += lane.poll_leftover(&self.shared, limit - polled, &mut handler);
             }
         }
         self.first = (self.first + 1) % count.max(1);
-        if polled > 0 {
-            self.polled_by.this_thread();
-            self.slots_waker.notify();
-        }
         polled
     }
 
@@ -143,6 +144,27 @@ impl Reports {
             self.sleeper.disarm();
         }
         is_empty
+    }
+}
+
+/// Slots whose reports the handler was given. They are free when this is dropped, also by a panic of the handler: the ring
+/// counts the report that it was looking at as read.
+struct Freed<'a> {
+    slots: &'a mut Grantor,
+    polled_by: &'a PolledBy,
+    slots_waker: &'a Waker,
+    count: u64,
+}
+
+impl Drop for Freed<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.count > 0 {
+            self.slots.give_back(Amount { messages: self.count, bytes: 0 });
+            self.slots.publish();
+            self.polled_by.this_thread();
+            self.slots_waker.notify();
+        }
     }
 }
 

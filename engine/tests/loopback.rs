@@ -1,6 +1,7 @@
 //! The engine over real sockets, against the embedded loopback Redis.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 use ringwire::{
@@ -18,6 +19,7 @@ on_both_hosts! {
     a_parked_shard_is_woken_by_each_message,
     refusals_say_what_to_do_and_nothing_of_them_remains,
     credit_and_report_slots_bound_what_is_outstanding,
+    a_handler_that_panics_keeps_no_report_slot,
     the_longest_payload_is_the_same_with_and_without_a_tag,
     what_is_given_up_holds_nothing,
     what_was_lent_is_paid_for_once,
@@ -220,6 +222,40 @@ fn credit_and_report_slots_bound_what_is_outstanding(config: Config) {
     assert!(begin.elapsed() < PATIENCE, "it waited for itself");
     assert_eq!(reports.poll(1, |_| ()), 1);
     assert_eq!(publisher.publish(&channel, b"x"), Ok(10));
+}
+
+/// An engine whose publisher has ten report slots, with a report in each.
+fn with_full_reports(config: Config) -> (Engine, ringwire::Channel, Publisher, Reports, front::RedisFront) {
+    let server = front::spawn("127.0.0.1:0", Options::default()).unwrap();
+    let config = config.redis("main", &server.url()).unwrap();
+    let engine = Engine::start(config.ring_bytes(16 << 10).credit(10, 8 << 10)).unwrap();
+    let channel = engine.channel("a").unwrap();
+    let (mut publisher, reports) = engine.publisher().unwrap();
+    assert!(engine.wait_ready(PATIENCE));
+    publish_all(&mut publisher, &channel, 10);
+    until("ten outcomes", || engine.status()[0].counters.delivered == 10);
+    assert_eq!(publisher.publish(&channel, b"x"), Err(Refusal::ReportsFull));
+    (engine, channel, publisher, reports, server)
+}
+
+fn a_handler_that_panics_keeps_no_report_slot(config: Config) {
+    let (_engine, channel, mut publisher, mut reports, _server) = with_full_reports(config);
+    let mut seen = 0;
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        reports.poll(10, |_| {
+            seen += 1;
+            // Without a word on the standard error.
+            if seen == 3 {
+                resume_unwind(Box::new("the handler's"));
+            }
+        });
+    }));
+    assert!(panicked.is_err());
+    for number in 10..13 {
+        assert_eq!(publisher.publish(&channel, b"x"), Ok(number));
+    }
+    assert_eq!(publisher.publish(&channel, b"x"), Err(Refusal::ReportsFull), "three were free");
+    assert_eq!(collect(&mut reports, 10).last().map(|it| it.sequence), Some(12));
 }
 
 fn the_local_bus_delivers_without_a_broker(config: Config) {
