@@ -312,7 +312,8 @@ impl Engine {
         Ok(Channel { opened })
     }
 
-    /// Makes a publisher with reports.
+    /// Makes a publisher with reports. One whose reports are dropped goes on as one without
+    /// ([`Engine::publisher_without_reports`]).
     ///
     /// # Errors
     /// [`OpenError`] if the engine was shut down or the system has no descriptor left.

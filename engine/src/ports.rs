@@ -63,6 +63,16 @@ pub(crate) struct PublisherPort {
     pub(crate) is_dirty: bool,
 }
 
+impl PublisherPort {
+    /// There was no slot for a report, and one is reserved for every outcome, unless nobody reads them: the publisher has
+    /// found that its reports are gone.
+    #[cold]
+    fn reports_full(&mut self) {
+        let gone = self.reports.take_if(|reports| reports.is_abandoned());
+        debug_assert!(gone.is_some(), "a slot was reserved for every outcome");
+    }
+}
+
 /// One subscriber, from this shard.
 pub(crate) struct SubscriberPort {
     pub(crate) id: u32,
@@ -331,6 +341,12 @@ impl<I: Iterator<Item = (Charge, Report)>> Counted<'_, I> {
     fn tell(&mut self) {
         self.alike.tell(self.shared);
     }
+
+    /// Counts what nobody reads.
+    #[inline(never)]
+    fn pass(&mut self) {
+        self.for_each(drop);
+    }
 }
 
 impl<I: Iterator<Item = (Charge, Report)>> Iterator for Counted<'_, I> {
@@ -379,9 +395,10 @@ impl Outlet for Ports {
                 self.dirty_grants.push((index, endpoint));
             }
         }
-        if let Some(reports) = &mut port.reports {
-            let pushed = reports.push(*report);
-            debug_assert!(pushed.is_ok(), "a slot was reserved for every outcome");
+        if let Some(reports) = &mut port.reports
+            && reports.push(*report).is_err()
+        {
+            port.reports_full();
         }
         if !port.is_dirty {
             port.is_dirty = true;
@@ -402,15 +419,17 @@ impl Outlet for Ports {
         let index = publisher.0;
         let port = self.publishers.get_mut(index as usize).and_then(Option::as_mut);
         let Some(port) = port else {
-            counted.by_ref().for_each(drop);
+            counted.pass();
             return counted.tell();
         };
         match &mut port.reports {
             Some(writer) => {
-                let pushed = writer.push_all(&mut counted);
-                debug_assert!(pushed.is_ok(), "a slot was reserved for every outcome");
+                if writer.push_all(&mut counted).is_err() {
+                    port.reports_full();
+                    counted.pass();
+                }
             }
-            None => counted.by_ref().for_each(drop),
+            None => counted.pass(),
         }
         counted.tell();
         let amount = Amount { messages, bytes: counted.bytes };

@@ -56,7 +56,7 @@ fn thread_number() -> u64 {
 /// The reports of one publisher. One thread at a time, which may be another than the publisher's.
 ///
 /// A publisher whose reports are not polled is refused with [`crate::Refusal::ReportsFull`] when its slots are used
-/// up; nothing is lost.
+/// up; nothing is lost. When this is dropped it goes on without reports.
 pub struct Reports {
     pub(crate) shared: Arc<Shared>,
     pub(crate) lanes: Box<[ReportLane]>,
@@ -210,6 +210,18 @@ fn not_sent(frame: &Frame<'_>, leg: u8) -> Report {
         outcome: Outcome::NotSent,
         reason: Reason::Shutdown,
         reserved: 0,
+    }
+}
+
+impl Drop for Reports {
+    fn drop(&mut self) {
+        for ReportLane { ring, slots, .. } in std::mem::take(&mut self.lanes) {
+            // In this order: a shard whose report finds no slot, because the publisher needs none any more, sees that
+            // nobody reads.
+            drop(ring);
+            slots.waive();
+        }
+        self.slots_waker.notify();
     }
 }
 

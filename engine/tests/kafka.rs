@@ -72,6 +72,25 @@ fn a_dead_kafka_costs_a_redis_nothing() {
 }
 
 #[test]
+fn a_publisher_whose_reports_are_dropped_has_its_credit_back_all_the_same() {
+    let kafka = kafka();
+    let options = KafkaOptions { queue_messages: 100, ..KafkaOptions::default() };
+    let config = Config::new().kafka_with("k", &kafka.bootstrap(), options).unwrap();
+    let engine = Engine::start(config.credit(100, 2 << 20)).unwrap();
+    let channel = engine.channel("fx.eurusd").unwrap();
+    let (mut publisher, reports) = engine.publisher().unwrap();
+    assert!(engine.wait_ready(PATIENCE), "{:?}", engine.status());
+    drop(reports);
+    for number in 0..1_000 {
+        assert_eq!(publisher.wait_writable(&channel, 1, PATIENCE), Ok(true), "{number}");
+        assert_eq!(publisher.publish(&channel, b"x"), Ok(number));
+    }
+    assert!(publisher.flush(PATIENCE));
+    assert!(engine.shutdown(PATIENCE).flushed && engine.failure().is_none());
+    assert_eq!(engine.status()[0].counters.delivered, 1_000);
+}
+
+#[test]
 fn a_flush_does_not_wait_for_company() {
     let kafka = kafka();
     let options = KafkaOptions { linger: 2 * PATIENCE, ..KafkaOptions::default() };

@@ -20,6 +20,8 @@ on_both_hosts! {
     refusals_say_what_to_do_and_nothing_of_them_remains,
     credit_and_report_slots_bound_what_is_outstanding,
     a_handler_that_panics_keeps_no_report_slot,
+    a_publisher_whose_reports_are_dropped_goes_on_without,
+    a_publisher_that_waits_for_a_slot_goes_on_when_the_reports_are_dropped,
     the_longest_payload_is_the_same_with_and_without_a_tag,
     what_is_given_up_holds_nothing,
     what_was_lent_is_paid_for_once,
@@ -256,6 +258,39 @@ fn a_handler_that_panics_keeps_no_report_slot(config: Config) {
     }
     assert_eq!(publisher.publish(&channel, b"x"), Err(Refusal::ReportsFull), "three were free");
     assert_eq!(collect(&mut reports, 10).last().map(|it| it.sequence), Some(12));
+}
+
+fn a_publisher_whose_reports_are_dropped_goes_on_without(config: Config) {
+    let (engine, channel, mut publisher, reports, _server) = with_full_reports(config);
+    drop(reports);
+    // Many times the slots, the credit and the ring: claimed, lent, given up and published.
+    for number in 10..1_000 {
+        assert_eq!(publisher.wait_writable(&channel, 1, PATIENCE), Ok(true));
+        publisher.try_claim(&channel, 1).unwrap().abort();
+        let mut lent = publisher.try_lend(&channel, 1).unwrap();
+        publisher.take_back(&mut lent);
+        assert_eq!(publisher.publish(&channel, b"x"), Ok(number));
+    }
+    assert!(publisher.flush(PATIENCE), "its credit came back");
+    let report = engine.shutdown(PATIENCE);
+    assert_eq!((report.flushed, engine.failure()), (true, None));
+    let counters = engine.status()[0].counters;
+    assert_eq!((counters.delivered, counters.in_flight), (1_000, 0));
+}
+
+fn a_publisher_that_waits_for_a_slot_goes_on_when_the_reports_are_dropped(config: Config) {
+    let (_engine, channel, mut publisher, mut reports, _server) = with_full_reports(config);
+    // Another thread polls: so the publisher waits for it.
+    let (tell, told) = std::sync::mpsc::channel();
+    let polling = std::thread::spawn(move || {
+        assert_eq!(reports.poll(1, |_| ()), 1);
+        tell.send(()).unwrap();
+    });
+    told.recv().unwrap();
+    assert_eq!(publisher.publish(&channel, b"x"), Ok(10));
+    assert_eq!(publisher.wait_writable(&channel, 1, PATIENCE), Ok(true));
+    assert_eq!(publisher.publish(&channel, b"x"), Ok(11));
+    polling.join().unwrap();
 }
 
 fn the_local_bus_delivers_without_a_broker(config: Config) {

@@ -16,6 +16,9 @@
 //! messages than of bytes. Each alone is a limit that was true and never goes down: the mixture refuses
 //! perhaps too much, and allows never too much.
 //!
+//! A grantor that is not needed any more may [`waive`](Grantor::waive) the limit: then everything fits, and nothing counts as
+//! outstanding.
+//!
 //! # Waiting for credit
 //!
 //! Who waits says for what ([`Account::want`]): for half of the capacity, so that a publisher that is faster than the
@@ -65,7 +68,7 @@ impl Amount {
 const WANTED_SHARE: u64 = 2;
 
 /// What the grantor publishes. Each part only grows, and equals the grantor's `returned` plus the capacity
-/// as of its last `publish`.
+/// as of its last `publish`; or is all that a number holds, once it was waived.
 #[derive(Debug)]
 struct Limit {
     messages: AtomicU64,
@@ -107,7 +110,7 @@ pub fn credit(capacity: Amount) -> (Account, Grantor) {
 #[derive(Debug)]
 pub struct Account {
     shared: Arc<CachePadded<Limit>>,
-    /// The most that can be outstanding; never changes.
+    /// The most that can be outstanding, unless the grantor waives it; never changes.
     capacity: Amount,
     /// All that was ever taken, less what was taken back. It stays within `limit`.
     taken: Amount,
@@ -198,10 +201,14 @@ impl Account {
         self.taken
     }
 
-    /// What was taken and has not come back, as the shared limit says now.
+    /// What was taken and has not come back, as the shared limit says now: nothing where that was waived.
     #[must_use]
     pub fn outstanding(&self) -> Amount {
-        self.taken.minus(self.shared.load().minus(self.capacity))
+        let returned = self.shared.load().minus(self.capacity);
+        Amount {
+            messages: self.taken.messages.saturating_sub(returned.messages),
+            bytes: self.taken.bytes.saturating_sub(returned.bytes),
+        }
     }
 
     /// The most that can be outstanding.
@@ -251,6 +258,13 @@ impl Grantor {
         }
         self.published = self.returned;
         true
+    }
+
+    /// Ends the limit: from now on everything fits, as far as numbers go. Whoever finds that also sees what was done before
+    /// this.
+    pub fn waive(self) {
+        self.shared.messages.store(u64::MAX, Ordering::Release);
+        self.shared.bytes.store(u64::MAX, Ordering::Release);
     }
 
     /// Whether all that a waiting publisher asked for has been published; true where nobody ever waited. To be asked

@@ -124,7 +124,8 @@ typedef struct rw_shard rw_shard;
 
 /* Frees a handle of any kind but a channel's; NULL is nothing to do. No other thread may be in a call on it.
  * An engine that was not shut down is shut down without flushing: what is not sent by then is reported so.
- * A claim that is under way is aborted. A shard ends: what it holds is reported.
+ * A claim that is under way is aborted. A shard ends: what it holds is reported. A publisher whose reports are freed
+ * goes on without.
  * RW_WRONG_THREAD: another thread is in a call on it, or (an engine) this is one of our callbacks. It is not freed. */
 int rw_free(void *handle);
 
@@ -300,6 +301,7 @@ int rw_channel_index(const rw_channel *channel);
 /* --------------------------------------------------------------------------------------------- publishing */
 
 /* Opens a publisher. With `reports` each accepted message is reported on; where it is NULL outcomes are only counted.
+ * They are also where the reports are freed before the publisher: it goes on without.
  * RW_CLOSED, RW_FAILED, RW_SYSTEM. */
 int rw_publisher_open(rw_engine *engine, rw_publisher **publisher, rw_reports **reports);
 

@@ -186,3 +186,25 @@ fn credit_implies_room_in_the_ring() {
     assert_eq!(account.outstanding(), Amount::default());
     assert_eq!(account.taken(), grantor.returned());
 }
+
+#[test]
+fn everything_fits_once_the_limit_is_waived() {
+    let one = Amount { messages: 1, bytes: 100 };
+    let (mut account, mut grantor) = credit(Amount { messages: 2, bytes: 1_000 });
+    for _ in 0..2 {
+        assert!(account.fits(one));
+        account.take(one);
+    }
+    assert!(!account.fits(one));
+    grantor.give_back(one);
+    grantor.waive();
+    assert_eq!(account.outstanding(), Amount::default());
+    for _ in 0..1_000 {
+        assert!(account.fits(one));
+        account.take(one);
+        assert!(account.try_take_messages(1));
+    }
+    account.untake(one);
+    assert!(account.fits(Amount { messages: 1 << 40, bytes: 1 << 50 }));
+    assert_eq!(account.outstanding(), Amount::default());
+}
