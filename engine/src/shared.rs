@@ -6,7 +6,7 @@
 //!   handles ◄─ flags, counters ───────────── shard        (single writer, relaxed)
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -115,9 +115,28 @@ pub(crate) struct Registry {
     pub(crate) by_name: HashMap<Box<[u8]>, Arc<Opened>>,
     pub(crate) publishers: u32,
     pub(crate) subscribers: u32,
-    pub(crate) subscriptions: u32,
-    /// Numbers of subscriptions that ended, to be given again.
-    pub(crate) free_subscriptions: Vec<u32>,
+    /// The numbers of the subscriptions that are open.
+    open_subscriptions: BTreeSet<u32>,
+    next_subscription: u32,
+}
+
+impl Registry {
+    /// A number for a new subscription, which no other open one has. One that was ended is given again when all others
+    /// were: its subscriber's ring may hold events that name it for as long as nobody polls.
+    pub(crate) fn open_subscription(&mut self) -> u32 {
+        loop {
+            let number = self.next_subscription;
+            self.next_subscription = number.wrapping_add(1);
+            if self.open_subscriptions.insert(number) {
+                return number;
+            }
+        }
+    }
+
+    /// The subscription was ended: every shard that knew of it was told.
+    pub(crate) fn close_subscription(&mut self, number: u32) {
+        self.open_subscriptions.remove(&number);
+    }
 }
 
 impl Shared {
@@ -155,5 +174,23 @@ impl Shared {
 
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_given_again_when_all_others_were_and_nobody_has_it() {
+        let mut registry = Registry::default();
+        let mut opened = |count| (0..count).map(|_| registry.open_subscription()).collect::<Vec<_>>();
+        assert_eq!(opened(4), [0, 1, 2, 3]);
+        registry.close_subscription(1);
+        registry.close_subscription(3);
+        assert_eq!((registry.open_subscription(), registry.open_subscriptions.len()), (4, 3));
+        registry.next_subscription = u32::MAX;
+        let numbers: Vec<_> = (0..4).map(|_| registry.open_subscription()).collect();
+        assert_eq!(numbers, [u32::MAX, 1, 3, 5]);
     }
 }

@@ -14,7 +14,8 @@ use ringwire_shards::wake::Sleeper;
 use crate::engine::OpenError;
 use crate::shared::{Command, Shared};
 
-/// One subscription of a subscriber: deliveries name it. No other subscription of that subscriber gets its number.
+/// One subscription of a subscriber: deliveries name it. No other open one has its number; when it has ended, 2^32
+/// others come before one gets it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SubscriptionId(pub u32);
 
@@ -98,13 +99,7 @@ impl Subscriber {
             return Err(OpenError::BadName { len: name.len() });
         }
         crate::engine::running(&self.shared)?;
-        let id = {
-            let mut registry = self.shared.registry();
-            registry.free_subscriptions.pop().unwrap_or_else(|| {
-                registry.subscriptions += 1;
-                registry.subscriptions - 1
-            })
-        };
+        let id = self.shared.registry().open_subscription();
         let count = self.shared.shards.len();
         // A pattern on the bus matches channels of every shard; everything else lives on one.
         let shards = match source {
@@ -126,6 +121,7 @@ impl Subscriber {
         for shard in open.shards {
             self.shared.shards[shard].command(Command::Unsubscribe(subscription.0));
         }
+        self.shared.registry().close_subscription(subscription.0);
         true
     }
 
@@ -194,18 +190,13 @@ impl Subscriber {
 
 impl Drop for Subscriber {
     fn drop(&mut self) {
-        let mut ended = Vec::with_capacity(self.open.len());
-        for (id, open) in self.open.drain() {
-            for shard in open.shards {
-                self.shared.shards[shard].command(Command::Unsubscribe(id));
-            }
-            ended.push(id);
+        let open: Vec<u32> = self.open.keys().copied().collect();
+        for number in open {
+            self.unsubscribe(SubscriptionId(number));
         }
         for shard in &self.shared.shards {
             shard.command(Command::CloseSubscriber(self.id));
         }
-        // Its ring goes with it: nothing of the old subscription can reach the next one of that number.
-        self.shared.registry().free_subscriptions.append(&mut ended);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::redis::{Departure, Link, PublishLane, SubscribeLane};
 use crate::report::{Outcome, Reason, Report, receivers_detail};
 use crate::settings::{EndpointSettings, RedisSettings};
 use crate::status::{BreakerState, Counters, EndpointState, LaneStatus, LinkError};
-use crate::subscription::{Arrival, Source, Subscription, Subscriptions};
+use crate::subscription::{Arrival, Place, Source, Subscription, Subscriptions};
 use crate::time::{MILLISECOND_NS, NEVER_NS, Now};
 
 /// One Redis endpoint on this shard.
@@ -59,7 +59,7 @@ struct Opened {
     /// For each leg the number of its topic at its endpoint; 0 where it has none.
     topics: [u32; LEGS_MAX],
     /// Subscriptions of the bus that match, in the order of their numbers; unused without a leg to the bus.
-    listeners: Vec<u32>,
+    listeners: Vec<Place>,
 }
 
 /// Connections, each at most once, in the order in which they were put.
@@ -204,8 +204,8 @@ impl Core {
             self.busy.put(ConnectionId::new(endpoint, Role::Publish));
         }
         let has_bus = channel.legs.iter().any(|leg| leg.target() == Target::Bus);
-        let matching = self.subscriptions.of_bus().filter(|it| has_bus && it.matches(&channel.name));
-        let listeners = matching.map(|it| it.id).collect();
+        let matching = self.subscriptions.of_bus().filter(|(_, it)| has_bus && it.matches(&channel.name));
+        let listeners = matching.map(|(place, _)| place).collect();
         let index = channel.index as usize;
         if self.channels.len() <= index {
             self.channels.resize_with(index + 1, || None);
@@ -255,22 +255,21 @@ impl Core {
 
     /// Adds a subscription, and opens the connection that it needs.
     pub fn subscribe(&mut self, now: Now, subscription: Subscription) {
-        let id = subscription.id;
         let source = subscription.source;
-        self.subscriptions.add(subscription.clone());
+        let place = self.subscriptions.add(subscription.clone());
         match source {
             Source::Bus => {
                 for opened in self.channels.iter_mut().flatten() {
                     let has_bus = opened.channel.legs.iter().any(|leg| leg.target() == Target::Bus);
                     if has_bus && subscription.matches(&opened.channel.name) {
-                        opened.listeners.push(id);
+                        opened.listeners.push(place);
                     }
                 }
-                self.subscriptions.activated(id, crate::GapReason::NONE);
+                self.subscriptions.activated(place, crate::GapReason::NONE);
             }
             Source::Redis(endpoint) => {
                 let Endpoint::Redis(redis) = &mut self.endpoints[usize::from(endpoint.0)] else { return };
-                redis.subscribe.subscribe(now.mono_ns, &subscription, &mut self.subscriptions);
+                redis.subscribe.subscribe(now.mono_ns, &subscription, place, &mut self.subscriptions);
                 self.touched(ConnectionId::new(endpoint, Role::Subscribe));
             }
         }
@@ -278,16 +277,16 @@ impl Core {
 
     /// Ends a subscription: nothing is delivered for it after this.
     pub fn unsubscribe(&mut self, now: Now, id: u32) {
-        let Some(subscription) = self.subscriptions.remove(id) else { return };
+        let Some((place, subscription)) = self.subscriptions.remove(id) else { return };
         match subscription.source {
             Source::Bus => {
                 for opened in self.channels.iter_mut().flatten() {
-                    opened.listeners.retain(|listener| *listener != id);
+                    opened.listeners.retain(|listener| *listener != place);
                 }
             }
             Source::Redis(endpoint) => {
                 let Endpoint::Redis(redis) = &mut self.endpoints[usize::from(endpoint.0)] else { return };
-                redis.subscribe.unsubscribe(now.mono_ns, &subscription);
+                redis.subscribe.unsubscribe(now.mono_ns, &subscription, place);
                 self.touched(ConnectionId::new(endpoint, Role::Subscribe));
             }
         }
@@ -331,7 +330,7 @@ impl Core {
                     let table = &mut self.subscriptions;
                     let bus = &mut self.bus;
                     let taken =
-                        opened.listeners.iter().filter(|id| table.deliver(**id, arrival, bus, outlet));
+                        opened.listeners.iter().filter(|place| table.deliver(**place, arrival, bus, outlet));
                     let receivers = taken.count() as u64;
                     self.bus.accepted += 1;
                     self.bus.delivered += 1;

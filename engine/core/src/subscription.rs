@@ -33,7 +33,7 @@ pub enum Source {
 /// A subscription as the core is told of it.
 #[derive(Clone, Debug)]
 pub struct Subscription {
-    /// Its number within the engine; deliveries name it.
+    /// Its number within the engine; deliveries name it. No other open subscription has it.
     pub id: u32,
     /// Whose ring its deliveries go to.
     pub subscriber: SubscriberId,
@@ -77,21 +77,48 @@ struct Entry {
     was_active: bool,
 }
 
-/// Entries by subscription number: the engine numbers them densely, so a look-up per message is an index.
+/// The place of an open subscription in its shard's table. Whoever keeps one lets go of it when the subscription ends: the
+/// next one gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(u32);
+
+/// Entries by place, so that a look-up per message is an index. There are as many places as subscriptions were ever open
+/// at a time, whatever their numbers.
 #[derive(Debug, Default)]
-struct Table(Vec<Option<Entry>>);
+struct Table {
+    entries: Vec<Option<Entry>>,
+    free: Vec<Place>,
+    /// Where each subscription is, by its number: for what comes from outside.
+    places: BTreeMap<u32, Place>,
+}
 
 impl Table {
-    fn slot(&mut self, id: u32) -> &mut Option<Entry> {
-        let index = id as usize;
-        if index >= self.0.len() {
-            self.0.resize_with(index + 1, || None);
-        }
-        &mut self.0[index]
+    fn insert(&mut self, entry: Entry) -> Place {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.entries.push(None);
+            Place(self.entries.len() as u32 - 1)
+        });
+        let before = self.places.insert(entry.subscription.id, place);
+        debug_assert!(before.is_none(), "a number is given to one subscription at a time");
+        self.entries[place.0 as usize] = Some(entry);
+        place
     }
 
-    fn get_mut(&mut self, id: u32) -> Option<&mut Entry> {
-        self.0.get_mut(id as usize)?.as_mut()
+    fn of_bus(&self) -> impl Iterator<Item = (Place, &Subscription)> {
+        let entry = |place: Place| self.entries[place.0 as usize].as_ref();
+        let all = self.places.values().filter_map(move |place| Some((*place, &entry(*place)?.subscription)));
+        all.filter(|(_, it)| it.source == Source::Bus)
+    }
+
+    fn remove(&mut self, id: u32) -> Option<(Place, Entry)> {
+        let place = self.places.remove(&id)?;
+        let entry = self.entries[place.0 as usize].take()?;
+        self.free.push(place);
+        Some((place, entry))
+    }
+
+    fn get_mut(&mut self, place: Place) -> Option<&mut Entry> {
+        self.entries.get_mut(place.0 as usize)?.as_mut()
     }
 }
 
@@ -100,7 +127,7 @@ impl Table {
 pub(crate) struct Subscriptions {
     entries: Table,
     /// Subscriptions with a notice, by subscriber.
-    waiting: BTreeMap<SubscriberId, VecDeque<u32>>,
+    waiting: BTreeMap<SubscriberId, VecDeque<Place>>,
 }
 
 /// One message for one subscription.
@@ -112,33 +139,28 @@ pub(crate) struct Arrival<'a> {
 }
 
 impl Subscriptions {
-    pub(crate) fn add(&mut self, subscription: Subscription) {
-        let id = subscription.id;
+    pub(crate) fn add(&mut self, subscription: Subscription) -> Place {
         let entry = Entry { subscription, notice: Notice::default(), queued: false, was_active: false };
-        *self.entries.slot(id) = Some(entry);
+        self.entries.insert(entry)
     }
 
-    pub(crate) fn remove(&mut self, id: u32) -> Option<Subscription> {
-        let entry = self.entries.0.get_mut(id as usize)?.take()?;
+    /// Ends one, if it is open. Nobody may keep its place after this.
+    pub(crate) fn remove(&mut self, id: u32) -> Option<(Place, Subscription)> {
+        let (place, entry) = self.entries.remove(id)?;
         if entry.queued {
-            let subscriber = entry.subscription.subscriber;
-            if let Some(queue) = self.waiting.get_mut(&subscriber) {
-                queue.retain(|waiting| *waiting != id);
-                if queue.is_empty() {
-                    self.waiting.remove(&subscriber);
-                }
-            }
+            self.wait_no_longer(entry.subscription.subscriber, place);
         }
-        Some(entry.subscription)
+        Some((place, entry.subscription))
     }
 
-    pub(crate) fn of_bus(&self) -> impl Iterator<Item = &Subscription> {
-        self.entries.0.iter().flatten().map(|entry| &entry.subscription).filter(|it| it.source == Source::Bus)
+    /// The bus' listeners, in the order of their numbers.
+    pub(crate) fn of_bus(&self) -> impl Iterator<Item = (Place, &Subscription)> {
+        self.entries.of_bus()
     }
 
     /// It is in force: for the first time, or again after an interruption.
-    pub(crate) fn activated(&mut self, id: u32, interruption: GapReason) {
-        let Some(entry) = self.entries.get_mut(id) else { return };
+    pub(crate) fn activated(&mut self, place: Place, interruption: GapReason) {
+        let Some(entry) = self.entries.get_mut(place) else { return };
         entry.notice.refused = None;
         if entry.was_active {
             entry.notice.gap = entry.notice.gap.with(interruption);
@@ -146,62 +168,67 @@ impl Subscriptions {
             entry.was_active = true;
             entry.notice.subscribed = true;
         }
-        self.queue(id);
+        self.queue(place);
     }
 
-    pub(crate) fn refused(&mut self, id: u32, error: &[u8]) {
-        let Some(entry) = self.entries.get_mut(id) else { return };
+    pub(crate) fn refused(&mut self, place: Place, error: &[u8]) {
+        let Some(entry) = self.entries.get_mut(place) else { return };
         entry.notice.refused = Some(error[..error.len().min(REFUSAL_LEN_MAX)].into());
-        self.queue(id);
+        self.queue(place);
     }
 
-    fn queue(&mut self, id: u32) {
-        let Some(entry) = self.entries.get_mut(id) else { return };
+    fn queue(&mut self, place: Place) {
+        let Some(entry) = self.entries.get_mut(place) else { return };
         if !entry.queued && !entry.notice.is_empty() {
             entry.queued = true;
-            self.waiting.entry(entry.subscription.subscriber).or_default().push_back(id);
+            self.waiting.entry(entry.subscription.subscriber).or_default().push_back(place);
         }
     }
 
     /// Gives one message to one subscription, or counts it. Answers whether it was taken.
     pub(crate) fn deliver(
         &mut self,
-        id: u32,
+        place: Place,
         arrival: Arrival<'_>,
         counters: &mut Counters,
         outlet: &mut impl Outlet,
     ) -> bool {
         // One that is not in force yet may share its name with one that has just been left: what the server sent
         // before it ended that one is not for the new one, whose messages begin behind `Subscribed`.
-        let Some(entry) = self.entries.get_mut(id).filter(|entry| entry.was_active) else { return false };
+        let Some(entry) = self.entries.get_mut(place).filter(|entry| entry.was_active) else { return false };
         counters.received += 1;
         let Arrival { received_ns, channel, payload } = arrival;
-        let message = Delivery { subscription: id, received_ns, event: Event::Message { channel, payload } };
+        let event = Event::Message { channel, payload };
+        let message = Delivery { subscription: entry.subscription.id, received_ns, event };
         let taken = match entry.tell(received_ns, outlet) {
             Ok(()) => outlet.deliver(entry.subscription.subscriber, &message),
             // The message stands behind a notice that found no room.
             Err(_) => Err(NotTaken::Full),
         };
         if entry.queued && entry.notice.is_empty() {
-            self.unqueue(id);
+            self.unqueue(place);
         }
         let Err(reason) = taken else { return true };
         counters.dropped += 1;
-        if let Some(entry) = self.entries.get_mut(id) {
+        if let Some(entry) = self.entries.get_mut(place) {
             let reason = if reason == NotTaken::Full { GapReason::RING_FULL } else { GapReason::TOO_LONG };
             entry.notice.gap = entry.notice.gap.with(reason);
             entry.notice.lost += 1;
         }
-        self.queue(id);
+        self.queue(place);
         false
     }
 
-    fn unqueue(&mut self, id: u32) {
-        let Some(entry) = self.entries.get_mut(id) else { return };
+    fn unqueue(&mut self, place: Place) {
+        let Some(entry) = self.entries.get_mut(place) else { return };
         entry.queued = false;
         let subscriber = entry.subscription.subscriber;
+        self.wait_no_longer(subscriber, place);
+    }
+
+    fn wait_no_longer(&mut self, subscriber: SubscriberId, place: Place) {
         if let Some(queue) = self.waiting.get_mut(&subscriber) {
-            queue.retain(|waiting| *waiting != id);
+            queue.retain(|waiting| *waiting != place);
             if queue.is_empty() {
                 self.waiting.remove(&subscriber);
             }
@@ -215,8 +242,8 @@ impl Subscriptions {
         }
         let entries = &mut self.entries;
         self.waiting.retain(|_, queue| {
-            while let Some(id) = queue.front() {
-                let Some(entry) = entries.get_mut(*id) else {
+            while let Some(place) = queue.front() {
+                let Some(entry) = entries.get_mut(*place) else {
                     queue.pop_front();
                     continue;
                 };
@@ -262,5 +289,39 @@ impl Entry {
             self.notice.refused = None;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subscription(id: u32) -> Subscription {
+        let name = Box::from(&b"x"[..]);
+        Subscription { id, subscriber: SubscriberId(0), source: Source::Bus, name, is_pattern: false }
+    }
+
+    #[test]
+    fn there_are_as_many_places_as_were_open_at_a_time() {
+        let mut all = Subscriptions::default();
+        for id in 0..3 {
+            all.add(subscription(id));
+        }
+        // Each comes before the oldest goes: with numbers up to the last one there is.
+        let numbers = (3..10_000).chain(u32::MAX - 10..=u32::MAX);
+        let mut open: VecDeque<u32> = (0..3).collect();
+        for id in numbers {
+            let place = all.add(subscription(id));
+            all.activated(place, GapReason::NONE);
+            open.push_back(id);
+            let oldest = open.pop_front().unwrap();
+            assert_eq!(all.remove(oldest).map(|(_, it)| it.id), Some(oldest));
+            assert!(all.remove(oldest).is_none(), "it has ended");
+            let heard: Vec<u32> = all.of_bus().map(|(_, it)| it.id).collect();
+            assert_eq!(open, heard, "in the order of their numbers");
+        }
+        assert_eq!((all.entries.entries.len(), all.entries.places.len()), (4, 3));
+        open.into_iter().for_each(|id| assert!(all.remove(id).is_some()));
+        assert!(!all.has_waiting() && all.of_bus().next().is_none());
     }
 }

@@ -64,3 +64,14 @@ fn what_the_server_ends_by_itself_answers_no_command_that_was_not_sent() {
     assert_eq!((status.subscribe.state, driver.closes), (EndpointState::Connected, 0), "{status:?}");
     assert_eq!((status.subscribed, status.wanted), (0, 0));
 }
+
+#[test]
+fn a_subscription_costs_the_same_whatever_its_number() {
+    let mut core = Core::new(vec![RedisSettings::default()], 7);
+    for id in [u32::MAX, 0, u32::MAX - 1] {
+        let (subscriber, name) = (SubscriberId(0), (*b"a").into());
+        core.subscribe(NOW, Subscription { id, subscriber, source: Source::Bus, name, is_pattern: false });
+    }
+    core.unsubscribe(NOW, u32::MAX);
+    while core.poll(NOW, &mut Driver::default()) {}
+}

@@ -26,7 +26,7 @@ use crate::delivery::GapReason;
 use crate::outlet::{ConnectionId, EndpointId, Outlet, Role};
 use crate::settings::RedisSettings;
 use crate::status::{Counters, LinkError};
-use crate::subscription::{Arrival, Subscription, Subscriptions};
+use crate::subscription::{Arrival, Place, Subscription, Subscriptions};
 use crate::time::{NEVER_NS, SECOND_NS};
 
 /// Names that are asked for in one poll after a reconnect, so that ten thousand of them do not hold up the shard.
@@ -70,7 +70,7 @@ struct Name {
     text: Box<[u8]>,
     is_pattern: bool,
     /// Subscriptions that want it, in the order they came.
-    wanted_by: Vec<u32>,
+    wanted_by: Vec<Place>,
     wire: Wire,
     /// Why messages may be missing when it is confirmed next.
     interruption: GapReason,
@@ -172,13 +172,19 @@ impl SubscribeLane {
         }
     }
 
-    pub(crate) fn subscribe(&mut self, now_ns: u64, subscription: &Subscription, table: &mut Subscriptions) {
+    pub(crate) fn subscribe(
+        &mut self,
+        now_ns: u64,
+        subscription: &Subscription,
+        place: Place,
+        table: &mut Subscriptions,
+    ) {
         self.link.want(now_ns);
         let index = self.index_of(&subscription.name, subscription.is_pattern);
         if let Some(name) = &mut self.names[index] {
-            name.wanted_by.push(subscription.id);
+            name.wanted_by.push(place);
             if name.wire == Wire::On {
-                table.activated(subscription.id, GapReason::NONE);
+                table.activated(place, GapReason::NONE);
             }
         }
         if self.link.is_ready() && index < self.resubscribed {
@@ -217,11 +223,11 @@ impl SubscribeLane {
         index
     }
 
-    pub(crate) fn unsubscribe(&mut self, now_ns: u64, subscription: &Subscription) {
+    pub(crate) fn unsubscribe(&mut self, now_ns: u64, subscription: &Subscription, place: Place) {
         let map = if subscription.is_pattern { &self.patterns } else { &self.channels };
         let Some(index) = map.get(&subscription.name).copied() else { return };
         let Some(name) = &mut self.names[index] else { return };
-        name.wanted_by.retain(|id| *id != subscription.id);
+        name.wanted_by.retain(|wanting| *wanting != place);
         // A refused name keeps waiting for its retry while somebody wants it.
         if name.wanted_by.is_empty() {
             self.ask(now_ns, index);
@@ -450,8 +456,8 @@ impl SubscribeLane {
                 };
                 let name = map.get(bulk(&frame, 1)).and_then(|index| self.names[*index].as_ref());
                 let arrival = Arrival { received_ns: now_ns, channel, payload };
-                for id in name.into_iter().flat_map(|name| &name.wanted_by) {
-                    table.deliver(*id, arrival, &mut self.counters, outlet);
+                for place in name.into_iter().flat_map(|name| &name.wanted_by) {
+                    table.deliver(*place, arrival, &mut self.counters, outlet);
                 }
             }
             Meaning::Confirmed { asked } => {
@@ -489,8 +495,8 @@ impl SubscribeLane {
         if asked {
             name.wire = Wire::On;
             let interruption = std::mem::take(&mut name.interruption);
-            for id in &name.wanted_by {
-                table.activated(*id, interruption);
+            for place in &name.wanted_by {
+                table.activated(*place, interruption);
             }
         } else if name.wire == Wire::On {
             // Not asked for: the server ended it by itself, and no command of ours is under way that would end
@@ -517,14 +523,14 @@ impl SubscribeLane {
         if name.wire == Wire::Leaving {
             // It is still in force, and so for those who came to want it meanwhile.
             name.wire = Wire::On;
-            for id in &name.wanted_by {
-                table.activated(*id, GapReason::NONE);
+            for place in &name.wanted_by {
+                table.activated(*place, GapReason::NONE);
             }
             return Ok(());
         }
         name.wire = Wire::Off;
-        for id in &name.wanted_by {
-            table.refused(*id, text);
+        for place in &name.wanted_by {
+            table.refused(*place, text);
         }
         Ok(())
     }
