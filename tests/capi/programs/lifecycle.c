@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "check.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -70,6 +71,8 @@ int main(int argc, char **argv) {
         rw_channel *channel;
         rw_publisher *publisher;
         rw_reports *reports;
+        rw_publisher *gone;
+        rw_reports *gones;
         rw_subscriber *subscriber;
         rw_report report;
         ANSWERS(rw_channel_open(engine, "x", 1, &channel), RW_OK);
@@ -77,11 +80,19 @@ int main(int argc, char **argv) {
         ANSWERS(rw_subscriber_open(engine, &subscriber), RW_OK);
         ANSWERS(rw_subscribe(subscriber, NULL, "x", 1, 0, NULL), RW_OK);
         ANSWERS(rw_engine_wait_ready(engine, 10 * SECOND_NS), 1);
+        ANSWERS(rw_publisher_open(engine, &gone, &gones), RW_OK);
+        struct pollfd end = {rw_reports_fd(gones), POLLIN, 0};
+        ANSWERS(rw_reports_poll(gones, &report, 1), 0);
+        ANSWERS(rw_free(gone), RW_OK);
         ANSWERS(rw_publish(publisher, channel, "x", 1, NULL), RW_OK);
         ANSWERS(rw_reports_wait(reports, 10 * SECOND_NS), 1);
         ANSWERS(rw_reports_poll(reports, &report, 1), 1);
         CHECK(report.outcome == RW_DELIVERED && report.channel == (uint32_t)rw_channel_index(channel));
         ANSWERS(rw_engine_shutdown(engine, SECOND_NS, NULL), RW_OK);
+        /* The end is told to the reports of a publisher that went before it. */
+        ANSWERS(poll(&end, 1, 10000), 1);
+        ANSWERS(rw_reports_poll(gones, &report, 1), RW_CLOSED);
+        ANSWERS(rw_free(gones), RW_OK);
         /* In whatever order. */
         ANSWERS(rw_free(index % 2 == 0 ? (void *)engine : (void *)publisher), RW_OK);
         ANSWERS(rw_free(index % 2 == 0 ? (void *)publisher : (void *)engine), RW_OK);
