@@ -429,6 +429,7 @@ impl Lane {
     /// Takes what a message costs, puts it into the ring, and tells the shard; or leaves everything as it was.
     #[inline(always)]
     fn put(&mut self, opened: &Opened, sequence: u64, source: impl Source) -> Result<(), Refusal> {
+        self.ring.fetch();
         if let Err(refusal) = self.dues.try_take(opened, source.lens().body()) {
             return Err(self.refused(refusal, source.lens()));
         }
