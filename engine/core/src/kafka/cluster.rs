@@ -18,7 +18,7 @@ use crate::report::{Outcome, Reason, broker_error_detail};
 use crate::status::LinkError;
 use crate::time::NEVER_NS;
 
-/// Bytes of bootstrap addresses that an error shows.
+/// Bytes of bootstrap addresses, and of a host that a broker advertises, that an error shows.
 const SHOWN_MAX: usize = 200;
 /// The jitter of a retry: its delay plus at most this part of it.
 const JITTER_PART: u64 = 5;
@@ -603,7 +603,8 @@ impl KafkaProducer {
     /// The error with what a reader needs to act: which broker, where it says it is, and how we came to ask there.
     fn in_context(&self, lane: usize, error: LinkError) -> LinkError {
         let link = &self.links[lane];
-        let address = format!("{}:{}", link.host, link.port);
+        let shown = link.host.floor_char_boundary(SHOWN_MAX);
+        let address = format!("{}:{}", &link.host[..shown], link.port);
         let mut bootstrap: String = self
             .settings
             .bootstrap_servers
