@@ -169,6 +169,8 @@ impl FrameWriter {
                 options(nostack, preserves_flags, readonly)
             );
         }
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        let _ = self.next.0;
     }
 
     #[cold]

@@ -16,6 +16,8 @@ use crate::resolver::{Found, Name};
 const FRESH_NS: u64 = 10 * SECOND_NS;
 /// Late answers that are kept: those of a bootstrap list.
 const LATE_MAX: usize = 8;
+/// Addresses that are known to be of no use: more than a list of names has.
+const USELESS_MAX: usize = 64;
 /// A connection that ended sooner was of no use, and its address goes behind the others: it was a replica, or the
 /// server closes what it accepts. So was one over which nothing came, however long it stood.
 const USEFUL_NS: u64 = SECOND_NS;
@@ -26,8 +28,8 @@ pub(crate) struct Addresses {
     asked: Vec<Name>,
     /// Answers that found nobody waiting, each name's newest, and when they came.
     late: VecDeque<(u64, Name, Found)>,
-    /// Addresses that were of no use when they were tried last, the most recent one at the end. Only such as the last
-    /// answer had.
+    /// Addresses that were of no use when they were tried last, the most recent one at the end; also another name's, which
+    /// may be wanted again.
     useless: Vec<Address>,
     /// What is tried now, or connected.
     current: Option<Address>,
@@ -68,7 +70,6 @@ impl Addresses {
     /// The order in which a new attempt tries them: as the name service has them, but what was of no use comes last,
     /// the most recent failure at the very end. So each has its turn, whatever order the next answer has.
     pub(crate) fn in_order(&mut self, mut found: Vec<Address>) -> VecDeque<Address> {
-        self.useless.retain(|address| found.contains(address));
         found.sort_by_key(|address| self.useless.iter().position(|it| it == address).map_or(0, |at| at + 1));
         found.into()
     }
@@ -81,6 +82,9 @@ impl Addresses {
     pub(crate) fn timed_out(&mut self) {
         if let Some(address) = self.current.take() {
             self.useless.retain(|it| *it != address);
+            if self.useless.len() == USELESS_MAX {
+                self.useless.remove(0);
+            }
             self.useless.push(address);
         }
     }

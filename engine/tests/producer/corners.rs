@@ -140,3 +140,21 @@ fn what_was_held_for_its_topic_expires_by_the_time_at_which_it_was_taken() {
     scene.run(4 * SECOND_NS);
     assert_eq!(outcomes(&scene.take_told()), [(0, Outcome::NotSent, Reason::Expired)]);
 }
+
+#[test]
+fn what_was_held_long_after_another_does_not_expire_with_it() {
+    let bootstrap_servers = vec![("broker2".to_owned(), 9092)];
+    let settings = KafkaSettings { bootstrap_servers, delivery_timeout_ns: 8 * SECOND_NS, ..settings() };
+    let mut scene = Scene::new(settings, ClusterOptions::default(), 2);
+    scene.cluster().create_topic("fx", 1, TopicOptions::default()).unwrap();
+    scene.cluster().stop_broker(1);
+    scene.cluster().hold_answers(2);
+    scene.publish(&small(0));
+    scene.run(5 * SECOND_NS);
+    scene.publish(&small(0));
+    scene.cluster().release_answers(2);
+    scene.run(4 * SECOND_NS);
+    assert_eq!(outcomes(&scene.take_told()), [(0, Outcome::NotSent, Reason::Expired)]);
+    scene.run(5 * SECOND_NS);
+    assert_eq!(outcomes(&scene.take_told()), [(1, Outcome::NotSent, Reason::Expired)]);
+}

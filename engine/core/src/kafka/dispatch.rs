@@ -28,7 +28,19 @@ const PARTS_MAX: usize = 1_024;
 const LOOKS_MAX: usize = 4_096;
 /// Pieces of batches that are compressed in one poll before the batch is closed, about 60 µs each: the other connections of
 /// the shard wait no longer.
-pub(super) const PIECES_PER_POLL: usize = 1;
+#[derive(Debug)]
+pub(super) struct Pieces {
+    /// For a batch that may go.
+    due: usize,
+    /// For one that has still to wait: never at the cost of the others.
+    ahead: usize,
+}
+
+impl Default for Pieces {
+    fn default() -> Self {
+        Self { due: 1, ahead: 1 }
+    }
+}
 
 /// What was found in a connection's list.
 #[derive(Debug, Default)]
@@ -43,7 +55,7 @@ impl KafkaProducer {
         &mut self,
         now_ns: u64,
         lane: usize,
-        pieces: &mut usize,
+        pieces: &mut Pieces,
         outlet: &mut impl Outlet,
     ) -> bool {
         loop {
@@ -81,7 +93,7 @@ impl KafkaProducer {
     }
 
     /// Takes partitions with a batch to send out of the list, for one request.
-    fn collect(&mut self, now_ns: u64, lane: usize, pieces: &mut usize, more: &mut bool) -> Found {
+    fn collect(&mut self, now_ns: u64, lane: usize, pieces: &mut Pieces, more: &mut bool) -> Found {
         let mut found = Found { parts: self.spare_parts.pop().unwrap_or_default(), bytes: REQUEST_HEAD_LEN };
         // Nobody waits for an answer: then there is nothing to grow for.
         let is_free = self.links[lane].produces_asked == 0;
@@ -134,7 +146,7 @@ impl KafkaProducer {
         lane: usize,
         part: Part,
         is_free: bool,
-        pieces: &mut usize,
+        pieces: &mut Pieces,
     ) -> Prepared {
         let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
         if self.cluster.lane_of(partition.leader) != Some(lane) {
@@ -158,7 +170,7 @@ impl KafkaProducer {
             Sendable::Nothing => Prepared::Nothing,
             Sendable::Later(at_ns) => {
                 // The time until then is used.
-                pack(&mut partition.open, &mut self.compressors, pieces);
+                pack(&mut partition.open, &mut self.compressors, &mut pieces.ahead);
                 Prepared::Later(at_ns)
             }
             Sendable::Queued(index) => Prepared::Batch(index),
@@ -168,7 +180,7 @@ impl KafkaProducer {
                     return Prepared::Later(due_ns);
                 }
                 // The last piece is compressed by the freezing; what is before it, piece by piece.
-                if pack(&mut partition.open, &mut self.compressors, pieces) {
+                if pack(&mut partition.open, &mut self.compressors, &mut pieces.due) {
                     return Prepared::Later(now_ns);
                 }
                 partition.seal(&mut self.compressors, &mut self.pool);

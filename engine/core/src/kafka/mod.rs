@@ -29,7 +29,7 @@ use std::collections::HashMap;
 use ringwire_codec::kafka::{Compressors, ErrorCode, PushError};
 
 use self::cluster::Cluster;
-use self::dispatch::PIECES_PER_POLL;
+use self::dispatch::Pieces;
 use self::link::{Due, Link, Part};
 use self::partition::Entry;
 use self::pool::Pool;
@@ -327,7 +327,7 @@ impl KafkaProducer {
             self.expire_old(now_ns, outlet);
         }
         more |= self.release_held(now_ns, outlet);
-        let mut pieces = PIECES_PER_POLL;
+        let mut pieces = Pieces::default();
         for lane in 0..self.links.len() {
             more |= self.dispatch(now_ns, lane, &mut pieces, outlet);
         }
@@ -385,6 +385,7 @@ impl KafkaProducer {
                 if let Ok(frame) = Frame::decode(&held.frame) {
                     let Held { entry, channel_hash, .. } = held;
                     let (timestamp_ms, topic) = (entry.timestamp_ms, index as u32);
+                    self.part_ages(topic, entry.since_ns);
                     let refused = self.append(now_ns, timestamp_ms, || entry, channel_hash, &frame, topic);
                     if let Err(reason) = refused {
                         self.end(now_ns, &entry, Outcome::NotSent, reason, [0; 16], outlet);
@@ -398,6 +399,17 @@ impl KafkaProducer {
         }
         self.cluster.has_held_to_release = false;
         false
+    }
+
+    /// Closes the batches of a topic that began long before a message that was held with theirs: a batch is given up as a
+    /// whole, and by the age of its first message.
+    fn part_ages(&mut self, topic: u32, since_ns: u64) {
+        let limit_ns = self.settings.delivery_timeout_ns / EXPIRY_PARTS;
+        for partition in &mut self.topics[topic as usize].partitions {
+            if !partition.open.is_empty() && since_ns.saturating_sub(partition.open_taken_ns()) >= limit_ns {
+                partition.seal(&mut self.compressors, &mut self.pool);
+            }
+        }
     }
 
     /// Ends what has waited too long and is certainly not in the log.
