@@ -90,8 +90,7 @@ pub fn frame_ring(capacity_bytes: usize) -> Result<(FrameWriter, FrameReader), C
     }
     assert_eq!(producer.slots(), words, "the ring was written and emptied");
     let frame_len_max = capacity_bytes / RECORD_SHARE - HEADER;
-    let next = Hint(std::ptr::null());
-    Ok((FrameWriter { producer, words, frame_len_max, next }, FrameReader { consumer }))
+    Ok((FrameWriter { producer, words, frame_len_max, next: 0 }, FrameReader { consumer }))
 }
 
 /// The writing end of a frame ring. `Send`, not `Clone`: one thread writes.
@@ -102,16 +101,10 @@ pub struct FrameWriter {
     words: usize,
     /// The longest frame in bytes.
     frame_len_max: usize,
-    /// Where the next record most likely begins: behind the last one that was claimed.
-    next: Hint,
+    /// The address at which the next record most likely begins, behind the last one that was claimed: a hint, by which nobody
+    /// reads or writes.
+    next: usize,
 }
-
-/// A place in the storage that nobody reads or writes by this.
-#[derive(Clone, Copy, Debug)]
-struct Hint(*const u8);
-
-// SAFETY: nobody reads or writes what it points at.
-unsafe impl Send for Hint {}
 
 impl FrameWriter {
     /// Claims room for a frame of exactly `len` bytes; zero is legal.
@@ -147,7 +140,7 @@ impl FrameWriter {
             return None;
         }
         let begin = words.as_mut_ptr();
-        self.next = Hint(begin.wrapping_add(record).cast());
+        self.next = begin.wrapping_add(record).addr();
         // SAFETY: `words` has the whole record.
         let frame = unsafe { begin_record(begin, FRAME, len) };
         Some(Claim { chunk, frame, len })
@@ -165,12 +158,12 @@ impl FrameWriter {
                 "prefetchw [{next}]",
                 "prefetchw [{next} + 64]",
                 "prefetchw [{next} + 128]",
-                next = in(reg) self.next.0,
+                next = in(reg) self.next,
                 options(nostack, preserves_flags, readonly)
             );
         }
         #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-        let _ = self.next.0;
+        let _ = self.next;
     }
 
     #[cold]

@@ -3,29 +3,16 @@
 use ringwire_core::{EndpointState, Frame, KafkaSettings, MILLISECOND_NS, Outcome, Reason, SECOND_NS};
 use ringwire_loopback::kafka::{ClusterOptions, TopicOptions, kafka_3_9};
 
-use crate::scene::{Scene, Told, settings};
+use crate::scene::{Scene, outcomes, settings, to_partition};
 
 /// A record that fills a batch of 100 bytes.
 fn large(partition: i32) -> Frame<'static> {
     Frame { payload: Some(&[7; 100]), partition, ..Frame::default() }
 }
 
-fn small(partition: i32) -> Frame<'static> {
-    Frame { payload: Some(b"x"), partition, ..Frame::default() }
-}
-
-/// One broker, and a topic of two partitions that have a record each.
+/// One broker, and a topic with both partitions there.
 fn one_broker(settings: KafkaSettings, options: ClusterOptions) -> Scene {
-    let mut scene = Scene::new(settings, options, 1);
-    scene.cluster().create_topic("fx", 2, TopicOptions::default()).unwrap();
-    (0..2).for_each(|partition| scene.publish(&small(partition)));
-    scene.settle();
-    assert_eq!(scene.take_told().len(), 2);
-    scene
-}
-
-fn outcomes(told: &[Told]) -> Vec<(u64, Outcome, Reason)> {
-    told.iter().map(|told| (told.sequence, told.outcome, told.reason)).collect()
+    Scene::with_two_partitions(settings, options, 1)
 }
 
 #[test]
@@ -52,7 +39,7 @@ fn a_busy_partition_does_not_hold_up_the_one_beside_it() {
         scene.publish(&large(0));
     }
     scene.run(3 * MILLISECOND_NS);
-    scene.publish(&small(1));
+    scene.publish(&to_partition(1));
     // The five that were under way are answered, one in a millisecond, then the five behind them, and its own.
     scene.run(12 * MILLISECOND_NS);
     let told = scene.take_told();
@@ -66,11 +53,11 @@ fn a_leader_that_is_named_without_its_address_is_asked_for() {
     let mut scene = Scene::new(settings(), ClusterOptions::default(), 3);
     scene.cluster().create_topic("fx", 1, TopicOptions::default()).unwrap();
     scene.cluster().fence_broker(3);
-    scene.publish(&small(0));
+    scene.publish(&to_partition(0));
     scene.settle();
     // The old leader knows who leads now, and not where that is.
     scene.cluster().move_leader("fx", 0, 3);
-    scene.publish(&small(0));
+    scene.publish(&to_partition(0));
     scene.run(SECOND_NS);
     assert_eq!(outcomes(&scene.take_told()), [(0, Outcome::Delivered, Reason::None)]);
     scene.cluster().unfence_broker(3);
@@ -89,7 +76,7 @@ fn an_answer_that_names_a_partition_twice_is_none() {
             answer[at + 3] = 0;
         }
     })));
-    (0..2).for_each(|partition| scene.publish(&small(partition)));
+    (0..2).for_each(|partition| scene.publish(&to_partition(partition)));
     scene.run(MILLISECOND_NS);
     assert_eq!(scene.take_told(), [], "nobody knows what it says");
     let words = scene.status().last_error.expect("it says why").to_string();
@@ -130,28 +117,12 @@ fn what_was_held_for_its_topic_expires_by_the_time_at_which_it_was_taken() {
     let settings = KafkaSettings { bootstrap_servers, delivery_timeout_ns: 8 * SECOND_NS, ..settings() };
     let mut scene = Scene::new(settings, ClusterOptions::default(), 2);
     scene.cluster().create_topic("fx", 1, TopicOptions::default()).unwrap();
-    assert_eq!(scene.cluster().leader("fx", 0).map(|(leader, _)| leader), Some(1));
     scene.cluster().stop_broker(1);
     scene.cluster().hold_answers(2);
-    scene.publish(&small(0));
+    scene.publish(&to_partition(0));
     scene.run(5 * SECOND_NS);
-    // Now its partitions are known, and their leader is not there.
-    scene.cluster().release_answers(2);
-    scene.run(4 * SECOND_NS);
-    assert_eq!(outcomes(&scene.take_told()), [(0, Outcome::NotSent, Reason::Expired)]);
-}
-
-#[test]
-fn what_was_held_long_after_another_does_not_expire_with_it() {
-    let bootstrap_servers = vec![("broker2".to_owned(), 9092)];
-    let settings = KafkaSettings { bootstrap_servers, delivery_timeout_ns: 8 * SECOND_NS, ..settings() };
-    let mut scene = Scene::new(settings, ClusterOptions::default(), 2);
-    scene.cluster().create_topic("fx", 1, TopicOptions::default()).unwrap();
-    scene.cluster().stop_broker(1);
-    scene.cluster().hold_answers(2);
-    scene.publish(&small(0));
-    scene.run(5 * SECOND_NS);
-    scene.publish(&small(0));
+    scene.publish(&to_partition(0));
+    // Now the partitions are known, and their leader is not there.
     scene.cluster().release_answers(2);
     scene.run(4 * SECOND_NS);
     assert_eq!(outcomes(&scene.take_told()), [(0, Outcome::NotSent, Reason::Expired)]);

@@ -4,30 +4,14 @@ use ringwire_codec::kafka::{Api, ErrorCode};
 use ringwire_core::{Acks, EndpointState, Frame, KafkaSettings, MILLISECOND_NS, Outcome, Reason, SECOND_NS};
 use ringwire_loopback::kafka::{ClusterOptions, Injection, TopicOptions};
 
-use crate::scene::{Scene, Told, settings};
+use crate::scene::{Scene, outcomes, settings, to_partition};
 
 /// Metadata is asked for so often.
 const SOON_NS: u64 = 100 * MILLISECOND_NS;
 
-fn to_partition(partition: i32) -> Frame<'static> {
-    Frame { payload: Some(b"x"), partition, ..Frame::default() }
-}
-
 /// Two brokers, and a topic with a partition at each of them.
 fn two_brokers(settings: KafkaSettings) -> Scene {
-    let mut scene = Scene::new(settings, ClusterOptions::default(), 2);
-    scene.cluster().create_topic("fx", 2, TopicOptions::default()).unwrap();
-    for partition in 0..2 {
-        assert_eq!(scene.cluster().leader("fx", partition), Some((partition + 1, 0)));
-        scene.publish(&to_partition(partition));
-    }
-    scene.settle();
-    assert_eq!(scene.take_told().len(), 2);
-    scene
-}
-
-fn outcomes(told: &[Told]) -> Vec<(u64, Outcome, Reason)> {
-    told.iter().map(|told| (told.sequence, told.outcome, told.reason)).collect()
+    Scene::with_two_partitions(settings, ClusterOptions::default(), 2)
 }
 
 #[test]

@@ -8,7 +8,7 @@ use ringwire_core::{
     LaneStatus, Leg, LinkError, MILLISECOND_NS, NotTaken, Now, Outcome, Outlet, PublisherId, Reason, Report,
     Role, SECOND_NS, SubscriberId, WhenDown,
 };
-use ringwire_loopback::kafka::{self, Broker, Cluster, ClusterOptions, LoggedRecord};
+use ringwire_loopback::kafka::{self, Broker, Cluster, ClusterOptions, LoggedRecord, TopicOptions};
 
 const KAFKA: EndpointId = EndpointId(0);
 const PORT: u16 = 9092;
@@ -85,7 +85,33 @@ pub(crate) fn settings() -> KafkaSettings {
     KafkaSettings { bootstrap_servers, ..KafkaSettings::default() }
 }
 
+/// A record of one byte for a partition.
+pub(crate) fn to_partition(partition: i32) -> Frame<'static> {
+    Frame { payload: Some(b"x"), partition, ..Frame::default() }
+}
+
+pub(crate) fn outcomes(told: &[Told]) -> Vec<(u64, Outcome, Reason)> {
+    told.iter().map(|told| (told.sequence, told.outcome, told.reason)).collect()
+}
+
 impl Scene {
+    /// A topic of two partitions, which the brokers lead in turn, with a record in each.
+    pub(crate) fn with_two_partitions(
+        settings: KafkaSettings,
+        options: ClusterOptions,
+        brokers: i32,
+    ) -> Self {
+        let mut scene = Self::new(settings, options, brokers);
+        scene.cluster().create_topic("fx", 2, TopicOptions::default()).unwrap();
+        for partition in 0..2 {
+            assert_eq!(scene.cluster().leader("fx", partition), Some((partition % brokers + 1, 0)));
+            scene.publish(&to_partition(partition));
+        }
+        scene.settle();
+        assert_eq!(scene.take_told().len(), 2);
+        scene
+    }
+
     /// Brokers 1 to `brokers`, and one channel, `fx`.
     pub(crate) fn new(settings: KafkaSettings, options: ClusterOptions, brokers: i32) -> Self {
         let brokers =
