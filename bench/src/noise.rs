@@ -80,6 +80,14 @@ impl Census {
     }
 }
 
+/// How long the threads of a process have run whose names begin with one of `names`: those that are there.
+pub(crate) fn ran_ns(process: u32, names: &[&str]) -> u64 {
+    let of_it = format!("/proc/{process}/");
+    let wanted =
+        |it: &Thread| it.id.starts_with(&of_it) && names.iter().any(|name| it.name.starts_with(name));
+    threads().into_iter().filter(wanted).map(|it| it.ran_ns).sum()
+}
+
 /// By name, the greatest first, without those that hardly ran.
 fn takers(all: impl Iterator<Item = Taker>) -> Vec<Taker> {
     let mut by_name: HashMap<String, u64> = HashMap::new();

@@ -163,7 +163,7 @@ pub struct Run {
     /// What its Produce requests held, where it is a flood of Kafka.
     #[serde(default)]
     pub batches: Option<Batches>,
-    /// How often it was repeated since the generator was late; what was measured before is not kept.
+    /// How often it was repeated since the generator was late or the host busy; what was measured before is not kept.
     #[serde(default)]
     pub repeated: u32,
     /// Why its figures do not count as a measurement.
@@ -249,7 +249,7 @@ impl Cell {
         }
         let repeated: u32 = self.runs.iter().map(|run| run.repeated).sum();
         if repeated > 0 {
-            words.push(format!("{repeated} repeated: the generator was late"));
+            words.push(format!("{repeated} repeated: the generator was late or the host busy"));
         }
         words.extend(self.trouble.clone());
         words.join("; ")

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ringwire_loopback::front::{self, Idle};
@@ -60,6 +60,15 @@ impl Server {
                 Self::embedded(own, cores, spins, why)
             }
         }
+    }
+
+    /// Has it run before all others on its core whenever there is work for it. Answers whether the kernel agreed, which it
+    /// does for those who may set priorities.
+    pub(crate) fn goes_first(&self) -> bool {
+        let process = self.child.id().to_string();
+        let mut chrt = Command::new("chrt");
+        chrt.args(["--fifo", "--pid", "1", &process]).stdout(Stdio::null()).stderr(Stdio::null());
+        chrt.status().is_ok_and(|status| status.success())
     }
 
     /// Stops it: it keeps its connections, and uses no core.

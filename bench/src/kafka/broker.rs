@@ -1,5 +1,5 @@
-//! One Kafka broker as a process of the rig, with the rig's topic: a real one, formatted, started, pinned to the
-//! server's cores and gone with the rig; or, where that is asked for, the embedded loopback.
+//! One Kafka broker as a process of the rig, with the rig's topic: a real one, formatted, started as its own scripts do,
+//! pinned to the server's cores and gone with the rig; or, where that is asked for, the embedded loopback.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -9,16 +9,33 @@ use std::time::Duration;
 
 use ringwire::admin::{Admin, NewTopic};
 use ringwire_loopback::front::{self, KafkaOptions};
+use rustix::fs::{FsWord, statfs};
 
 use super::{PARTITIONS, TOPIC};
 use crate::child::{self, Running};
+use crate::noise;
 use crate::rig::{RigError, own_words};
 use crate::server::{LISTENING, live_with_parent, on_path};
 
 /// A JVM on a busy core takes some ten seconds to the first word, and not a minute.
 const START: Duration = Duration::from_secs(90);
-/// Memory of the broker, in MiB: what its own start script gives it.
-const MEMORY_MIB: u32 = 1_024;
+/// What its own start scripts give it: memory, and the collector. Left to itself a JVM that sees one core takes the serial
+/// one, and a young generation that it has to stop for several times a second.
+const JAVA_OPTIONS: [&str; 6] = [
+    "-Xmx1g",
+    "-Xms1g",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+];
+/// Threads that compile, as the kernel knows them: by the first 15 characters.
+const COMPILERS: [&str; 2] = ["C1 Compiler", "C2 Compiler"];
+/// Where a file system in memory usually is, and how the kernel calls it.
+const MEMORY: &str = "/dev/shm";
+const TMPFS: FsWord = 0x0102_1994;
+/// The log takes some three before it is cut.
+const MEMORY_MIN_GIB: u64 = 6;
 /// Any will do: 16 bytes in base64.
 const CLUSTER_ID: &str = "cmluZ3dpcmUtYmVuY2gtMQ";
 /// What a broker prints once it serves.
@@ -69,6 +86,12 @@ impl Broker {
         Ok(broker)
     }
 
+    /// How long it has compiled so far; `None`: it is none that does.
+    pub(super) fn compiled_ns(&self) -> Option<u64> {
+        let process = self.process.as_ref().filter(|_| self.folder.is_some())?;
+        Some(noise::ran_ns(process.id(), &COMPILERS))
+    }
+
     fn embedded(cores: &[usize]) -> Result<Self, RigError> {
         let own = own_words()?;
         let name = "embedded Kafka";
@@ -89,7 +112,9 @@ impl Broker {
         let library =
             library().ok_or_else(|| missing("its jars are not there: tests/kafka/fetch gets them"))?;
         let name = library.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let folder = std::env::temp_dir().join(format!("ringwire-bench-kafka-{}", std::process::id()));
+        let is_in_memory = has_memory();
+        let base = if is_in_memory { PathBuf::from(MEMORY) } else { std::env::temp_dir() };
+        let folder = base.join(format!("ringwire-bench-kafka-{}", std::process::id()));
         let failed = |what: &str, error: &dyn std::fmt::Display| RigError::system(what, error);
         fs::create_dir_all(&folder).map_err(|error| failed("making a folder for Kafka", &error))?;
         let (port, controller) = (free_port()?, free_port()?);
@@ -104,7 +129,11 @@ impl Broker {
         broker.arg("kafka.Kafka").arg(&properties);
         let mut process = child::start_tethered("kafka", &own_words()?, &broker, cores)?;
         process.wait_line(|line| line.contains(STARTED), START)?;
-        let words = format!("{name}, one broker, {PARTITIONS} partitions, started and ended by this run");
+        let log = if is_in_memory { "in memory, so that no disk is measured" } else { "on a disk" };
+        let words = format!(
+            "{name}, one broker, {PARTITIONS} partitions, its log {log}, started and ended by this run; java {}",
+            JAVA_OPTIONS.join(" ")
+        );
         let address = ([127, 0, 0, 1], port).into();
         Ok(Self { address, words, folder: Some(folder), process: Some(process) })
     }
@@ -126,11 +155,23 @@ fn java(library: &Path, folder: &Path) -> Command {
     let mut java = Command::new("java");
     // Libraries that it unpacks go with the folder.
     java.arg(format!("-Djava.io.tmpdir={}", folder.display()));
-    java.arg(format!("-Xmx{MEMORY_MIB}m")).arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=info");
+    java.args(JAVA_OPTIONS).arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=info");
     // Logs go to standard output, where the rig waits for the line that says that it serves.
     java.arg("-Dorg.slf4j.simpleLogger.logFile=System.out");
     java.arg("-cp").arg(library.join("*"));
     java
+}
+
+/// Whether there is a file system in memory, with room.
+fn has_memory() -> bool {
+    const GIB: u64 = 1 << 30;
+    let room = statfs(MEMORY).ok().filter(|it| it.f_type == TMPFS);
+    let room = room.map_or(0, |it| it.f_bavail * it.f_bsize.unsigned_abs());
+    // It counts as free what somebody else may have taken already.
+    let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|it| it.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0);
+    room.min(kib * 1_024) >= MEMORY_MIN_GIB * GIB
 }
 
 /// The newest Kafka in the tests' cache.

@@ -132,6 +132,19 @@ impl Cases {
         CasePlan { rounds: 1, ..self.case("heating", title, Mode::Flood, entrants) }
     }
 
+    /// Ours alone at the rate of the open loops, which counts for nothing.
+    pub(super) fn warming(&self, codec: Codec) -> CasePlan {
+        let load = Self::open_loop(RATE, self.seconds, ACK_WARMUP_S);
+        let ours = self.able.iter().filter(|it| it.name == OURS);
+        let entrants = ours.map(|it| {
+            let mut entrant = Self::entrant(it, load.clone());
+            entrant.extra.extend(["--compression", codec.name()].map(str::to_owned));
+            entrant
+        });
+        let title = format!("{}/s that do not count, compression {}", thousands(RATE), codec.name());
+        CasePlan { rounds: 1, ..self.case("warming", title, Mode::Ack, entrants.collect()) }
+    }
+
     /// Everybody, as fast as it goes; the floor with requests as ours had them.
     pub(super) fn flood(&self, codec: Codec, seen: Option<Batches>) -> CasePlan {
         let mut entrants: Vec<Entrant> = self.able.iter().map(|it| self.flood_of(it, codec)).collect();

@@ -1,6 +1,7 @@
 //! `ringwire bench kafka`: who takes part, and what is run.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::ValueEnum;
 
@@ -17,6 +18,10 @@ use crate::server::Server;
 
 /// How long a flood takes that is not slow, in seconds: a client that takes longer sends fewer messages from then on.
 const FLOOD_S: f64 = 10.0;
+/// A broker that compiles takes its own core from itself for milliseconds at a time, and of latencies nothing else is seen
+/// then. Before the open loops it is kept busy until compiling takes less than this share of a core, so often at most.
+const COMPILING_SHARE_MAX: f64 = 0.01;
+const WARMINGS_MAX: usize = 12;
 
 /// A part of the Kafka report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -120,7 +125,8 @@ pub(crate) fn run(args: &KafkaArgs) -> Result<(), RigError> {
     } else {
         None
     };
-    let notes = notes(rounds, seed);
+    let mut notes = notes(rounds, seed);
+    notes.extend(redis.as_ref().map(beside_words));
     let mut results =
         Results { format: FORMAT, conditions, repetitions: rounds, absent, notes, ..Results::default() };
     let mut measure = Measure::new(&cores, broker.address, None, seed, FLOOD_S)?;
@@ -161,8 +167,11 @@ fn scenarios(
     let mut planned: Vec<CasePlan> = heatings.clone();
     planned.extend(floods.iter().map(|codec| cases.flood(*codec, None)));
     planned.extend(others.iter().cloned());
-    let seconds = planned.iter().map(CasePlan::estimate).sum();
-    let runs = planned.iter().map(CasePlan::runs).sum();
+    let seconds: f64 = planned.iter().map(CasePlan::estimate).sum();
+    let runs: usize = planned.iter().map(CasePlan::runs).sum();
+    let warmings: Vec<CasePlan> = warmings(args, cases, broker, redis.is_some());
+    let seconds = seconds + warmings.iter().map(CasePlan::estimate).sum::<f64>() * WARMINGS_MAX as f64;
+    let runs = runs + warmings.iter().map(CasePlan::runs).sum::<usize>() * WARMINGS_MAX;
     let mut progress = Progress::new(runs, seconds);
     let (length, on) = (duration_words(seconds), &results.conditions.server);
     progress.say(&format!("{runs} runs, {length}; server: {on}; seed {}", results.conditions.seed));
@@ -170,14 +179,32 @@ fn scenarios(
     for heating in &heatings {
         seen.push(heat(measure, heating, &mut progress)?);
     }
-    let floods = floods.iter().zip(seen).map(|(codec, seen)| cases.flood(*codec, seen));
-    for case in floods.chain(others).filter(|case| !case.entrants.is_empty()) {
-        let measured = measure.case(&case, results, &mut progress)?;
-        results.cases.push(measured);
+    for (codec, seen) in floods.iter().zip(seen) {
+        counted(measure, &cases.flood(*codec, seen), results, &mut progress)?;
+    }
+    for warming in &warmings {
+        results.notes.push(warm(measure, warming, broker, &mut progress)?);
+    }
+    for case in &others {
+        counted(measure, case, results, &mut progress)?;
     }
     progress.done();
     let place = |name: &str| cases::names().iter().position(|it| name.ends_with(it));
     results.contestants.sort_by_key(|it| place(&it.name));
+    Ok(())
+}
+
+/// One that counts, if anybody takes part.
+fn counted(
+    measure: &mut Measure<'_>,
+    case: &CasePlan,
+    results: &mut Results,
+    progress: &mut Progress,
+) -> Result<(), RigError> {
+    if !case.entrants.is_empty() {
+        let measured = measure.case(case, results, progress)?;
+        results.cases.push(measured);
+    }
     Ok(())
 }
 
@@ -190,6 +217,55 @@ fn heat(
     let measured = measure.case(case, &mut Results::default(), progress)?;
     measure.forget(&case.id);
     Ok(measured.cells.iter().flat_map(|cell| &cell.runs).find_map(|run| run.batches))
+}
+
+/// What the broker has to be warm for. One that compiles nothing is warm.
+fn warmings(args: &KafkaArgs, cases: &Cases, broker: &Broker, is_beside: bool) -> Vec<CasePlan> {
+    if !cases.has_ours() || broker.compiled_ns().is_none() {
+        return Vec::new();
+    }
+    let plain = (args.wants(KafkaScenario::Ack) || is_beside).then_some(Codec::None);
+    let codecs = plain.into_iter().chain(is_beside.then_some(Codec::Zstd));
+    codecs.map(|codec| cases.warming(codec)).collect()
+}
+
+/// Runs one of them until the broker hardly compiles. Answers how that went, in words.
+fn warm(
+    measure: &mut Measure<'_>,
+    case: &CasePlan,
+    broker: &Broker,
+    progress: &mut Progress,
+) -> Result<String, RigError> {
+    let mut share = 1.0;
+    let mut rounds = 0;
+    while rounds < WARMINGS_MAX && share > COMPILING_SHARE_MAX {
+        let (before, began) = (broker.compiled_ns().unwrap_or(0), Instant::now());
+        heat(measure, case, progress)?;
+        let compiled = broker.compiled_ns().unwrap_or(0).saturating_sub(before);
+        share = compiled as f64 / began.elapsed().as_nanos() as f64;
+        rounds += 1;
+    }
+    let left = WARMINGS_MAX - rounds;
+    progress.ended(case.runs() * left, case.estimate() * left as f64);
+    Ok(format!(
+        "{}: {rounds} runs of ringwire, until the broker's own compiler was quiet ({:.1} % of a core in the last of \
+         them; up to {WARMINGS_MAX} runs for less than {:.0} %).",
+        case.title,
+        share * 100.0,
+        COMPILING_SHARE_MAX * 100.0
+    ))
+}
+
+/// Where there are but two cores, server and broker share one, and what the broker takes from the Redis server would be
+/// taken for the client's.
+fn beside_words(redis: &Server) -> String {
+    let words = if redis.goes_first() {
+        "runs ahead of it (SCHED_FIFO), alone as beside Kafka, as if it had a core of its own"
+    } else {
+        "has no priority here, which needs CAP_SYS_NICE and chrt: what the broker takes from it is in the rise, with \
+         compression and without"
+    };
+    format!("Beside Redis, server and broker share a core where there are but two; the Redis server {words}.")
 }
 
 fn notes(rounds: usize, seed: u64) -> Vec<String> {
@@ -218,9 +294,6 @@ fn notes(rounds: usize, seed: u64) -> Vec<String> {
             .to_owned(),
         "CPU is the client's whole process, user and system, from the first counted message to the last answer. In the \
          flood ringwire's shard naps (idle: moderate), in the acknowledgement it parks."
-            .to_owned(),
-        "Beside Redis, server and broker share a core where there are but two: what the broker takes from the Redis \
-         server is in the rise, with compression and without."
             .to_owned(),
     ];
     if rounds < 5 {

@@ -28,6 +28,10 @@ const LATE_SHARE_MAX: f64 = 0.5;
 const LATE_FREE_NS: f64 = 20_000.0;
 /// For the cost of a call, lateness does not matter as long as calls are not bunched: ten messages at 100,000 a second.
 const LATE_COST_MAX_NS: f64 = 100_000.0;
+/// What the hypervisor took from a run, as a share of it, before the run tells more of the host than of the contestant; and
+/// what the kernel's ticks of 10 ms cannot tell from nothing.
+pub(super) const STOLEN_SHARE_MAX: f64 = 0.05;
+const STOLEN_FREE_MS: u64 = 20;
 /// An invalid run is repeated so often at most, and so often in all rounds of one contestant: a machine that has much
 /// else to do is not waited for, nor a contestant that is late by itself.
 pub(super) const REPEATS_OF_A_RUN: u32 = 2;
@@ -173,7 +177,8 @@ impl<'a> Measure<'a> {
         Ok(Case { id, title, mode: case.mode, tuning: case.tuning, cells })
     }
 
-    /// Runs one contestant, and again while its generator was late and nothing failed, within the bounds.
+    /// Runs one contestant, and again while its generator was late or its time stolen and nothing failed, within the
+    /// bounds.
     fn valid(
         &mut self,
         case: &CasePlan,
@@ -188,9 +193,10 @@ impl<'a> Measure<'a> {
             outcome.run.repeated = repeated;
             let may = repeated < REPEATS_OF_A_RUN && before + repeated < REPEATS_OF_A_CELL;
             // One that does not hold the rate is late for a reason that a repetition would not change.
-            let is_late = outcome.run.invalid.is_some() && outcome.run.failed == 0;
-            let wanted_s = seat.entrant.load.seconds();
-            if !is_late || !may || is_slow(&outcome.run, wanted_s) {
+            let is_slow =
+                is_slow(&outcome.run, seat.entrant.load.seconds()) && stolen(&outcome.run).is_none();
+            let is_spoilt = outcome.run.invalid.is_some() && outcome.run.failed == 0;
+            if !is_spoilt || !may || is_slow {
                 return Ok(outcome);
             }
             repeated += 1;
@@ -422,9 +428,9 @@ impl Seat {
     }
 }
 
-/// Whether a run took longer than a contestant does that keeps up.
+/// Whether a run took longer than a contestant does that keeps up, and by no fault of the host.
 fn is_slow(run: &Run, wanted_s: f64) -> bool {
-    run.elapsed_ns as f64 / 1e9 > wanted_s * HOLDS + PAUSE_S
+    run.elapsed_ns as f64 / 1e9 > wanted_s * HOLDS + PAUSE_S && stolen(run).is_none()
 }
 
 /// No further rounds for a contestant; in a sweep none at higher rates either.
@@ -490,10 +496,21 @@ fn benchmark(entrant: &Entrant, line: &str, cpu_ns: u64) -> Result<Told, RigErro
     })
 }
 
+/// That the host took too much of it, in words.
+fn stolen(run: &Run) -> Option<String> {
+    let ran_ms = run.elapsed_ns as f64 / 1e6;
+    let steal_ms = run.noise.steal_ms;
+    let is_much = steal_ms > STOLEN_FREE_MS && steal_ms as f64 > ran_ms * STOLEN_SHARE_MAX;
+    is_much.then(|| format!("the host was busy: it gave {steal_ms} ms of {ran_ms:.0} ms to others"))
+}
+
 /// Why a run does not count.
 fn invalid(mode: Mode, run: &Run) -> Option<String> {
     if run.failed > 0 {
         return Some(format!("{} of {} messages failed or never came", run.failed, run.messages));
+    }
+    if let Some(words) = stolen(run) {
+        return Some(words);
     }
     let (late, latency) = (run.late_p99_ns?, run.latency?.p99);
     let allowed = match mode {
@@ -510,4 +527,27 @@ fn invalid(mode: Mode, run: &Run) -> Option<String> {
         }
         words
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise::Noise;
+
+    #[test]
+    fn a_run_that_the_host_robbed_is_invalid_and_not_slow() {
+        let check = |ran_ms: u64, steal_ms: u64, is_robbed: bool| {
+            let noise = Noise { steal_ms, ..Noise::default() };
+            let run = Run { elapsed_ns: ran_ms * 1_000_000, noise, ..Run::default() };
+            let why = invalid(Mode::Ack, &run);
+            assert_eq!(why.is_some(), is_robbed, "{steal_ms} of {ran_ms} ms: {why:?}");
+            // It took more than twice the time that it was to take.
+            assert_eq!(is_slow(&run, ran_ms as f64 / 2_500.0), !is_robbed);
+        };
+        check(4_000, 0, false);
+        check(4_000, 200, false);
+        check(4_000, 210, true);
+        check(200, 20, false);
+        check(200, 30, true);
+    }
 }

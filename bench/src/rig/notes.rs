@@ -1,6 +1,6 @@
 //! What a reader must know to judge the figures, in the words of every output.
 
-use super::measure::{REPEATS_OF_A_CELL, REPEATS_OF_A_RUN};
+use super::measure::{REPEATS_OF_A_CELL, REPEATS_OF_A_RUN, STOLEN_SHARE_MAX};
 use super::plan::{Plan, WINDOW, thousands};
 use crate::machine::Cores;
 use crate::noise::GAP_MIN_NS;
@@ -27,11 +27,12 @@ pub(super) fn notes(plan: &Plan, cores: &Cores) -> Vec<String> {
             .to_owned(),
         format!(
             "INVALID marks a run in which messages failed, or whose generator was so late (99th percentile) that the \
-             figure tells more of the rig or the machine than of the contestant. One whose generator was late is \
-             repeated, up to {REPEATS_OF_A_RUN} times and up to {REPEATS_OF_A_CELL} times for a contestant in a comparison, \
+             figure tells more of the rig or the machine than of the contestant, or of whose time the hypervisor gave more \
+             than {:.0} % to others. One that was late or robbed is repeated, up to {REPEATS_OF_A_RUN} times and up to {REPEATS_OF_A_CELL} times for a contestant in a comparison, \
              and only the last repetition is kept: each table says how many there were. What is still invalid then stays \
              in the medians: leaving it out would flatter the fastest. Where more than half are invalid, a goal is not \
              judged. Gaps are counted from {} µs.",
+            STOLEN_SHARE_MAX * 100.0,
             GAP_MIN_NS / 1_000
         ),
         "null and null-sleep are the rig itself: a message is answered the moment it is handed over, so that what they show \
