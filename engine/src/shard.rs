@@ -157,7 +157,7 @@ impl Shard {
             let more = self.core.poll(now, &mut self.ports);
             self.obey(now);
             worked |= more;
-            if !more {
+            if !more || self.core.has_toiled() {
                 break;
             }
         }

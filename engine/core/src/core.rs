@@ -148,6 +148,8 @@ pub struct Core {
     credit: Credit,
     /// When a notice that found no room is tried again.
     notice_at_ns: u64,
+    /// The last poll did something that takes long.
+    has_toiled: bool,
     /// Numbers for the connections of brokers.
     slots: Slots,
     bus: Counters,
@@ -180,6 +182,7 @@ impl Core {
             wake_at_ns: NEVER_NS,
             credit: Credit::default(),
             notice_at_ns: NEVER_NS,
+            has_toiled: false,
             bus: Counters::default(),
         }
     }
@@ -453,6 +456,7 @@ impl Core {
     /// Does what is due: answers, messages, timers, outcomes of lost connections. One call does a bounded amount.
     /// Answers whether there is more to do at once.
     pub fn poll(&mut self, now: Now, outlet: &mut impl Outlet) -> bool {
+        self.has_toiled = false;
         if now.mono_ns >= self.wake_at_ns {
             self.wake_due(now.mono_ns);
         }
@@ -487,6 +491,7 @@ impl Core {
             Endpoint::Redis(redis) => redis,
             Endpoint::Kafka(producer) => {
                 let more = producer.poll(now, connection.lane(), &mut self.slots, outlet);
+                self.has_toiled |= producer.has_compressed;
                 for connection in producer.writable.drain(..) {
                     self.writable.put(connection);
                 }
@@ -518,6 +523,12 @@ impl Core {
     fn set_deadline(&mut self, connection: ConnectionId, deadline_ns: u64) {
         self.deadlines_ns[connection.index()] = deadline_ns;
         self.wake_at_ns = self.wake_at_ns.min(deadline_ns);
+    }
+
+    /// Whether the last [`Core::poll`] took so long that everything else on the shard should have its turn before the next
+    /// one: it compressed, which it does for some 60 µs at a time.
+    pub fn has_toiled(&self) -> bool {
+        self.has_toiled
     }
 
     /// When the next [`Core::poll`] has something to do even if nothing else happens, in monotonic nanoseconds;

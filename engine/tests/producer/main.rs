@@ -1,6 +1,7 @@
 //! The producer for Kafka, step by step, in virtual time against the loopback cluster: what its words say and what each
 //! kind of trouble does to messages. That nothing is lost, doubled or out of order is the simulation's to show.
 
+mod compressing;
 mod corners;
 mod found;
 mod refused;

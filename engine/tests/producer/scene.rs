@@ -180,6 +180,26 @@ impl Scene {
         self.core.expire(self.now, &mut self.driver);
     }
 
+    /// Polls at this moment until a connection has something to send, which it does not send yet. Answers how often, and
+    /// how many requests that are.
+    pub(crate) fn poll_until_output(&mut self) -> (usize, usize) {
+        for polls in 1..1_000 {
+            self.core.poll(self.now, &mut self.driver);
+            let mut requests = 0;
+            for connection in self.sockets.keys() {
+                let mut output = self.core.output(*connection);
+                while let Some((len, rest)) = output.split_first_chunk::<4>() {
+                    output = &rest[u32::from_be_bytes(*len) as usize..];
+                    requests += 1;
+                }
+            }
+            if requests > 0 {
+                return (polls, requests);
+            }
+        }
+        panic!("there is nothing to send: {:?}", self.core.status(KAFKA));
+    }
+
     /// Lets time pass.
     pub(crate) fn run(&mut self, ns: u64) {
         let end_ns = self.now.mono_ns + ns;

@@ -76,8 +76,8 @@ impl Compression {
         }
     }
 
-    /// What one call compresses.
-    pub(super) fn piece_len(self) -> usize {
+    /// What one call compresses, in bytes: some 60 µs. Without compression there is no end of it.
+    pub fn piece_len(self) -> usize {
         match self {
             Self::None => usize::MAX,
             Self::Gzip(_) => GZIP_PIECE_LEN,
@@ -277,7 +277,15 @@ fn begin(compression: Compression, compressors: &mut Compressors, out: &mut Vec<
             out.extend_from_slice(&SNAPPY_HEADER);
             Stream::Blocks
         }
-        Compression::Zstd(level) => Stream::Zstd(compressors.zstd(level)?),
+        Compression::Zstd(level) => {
+            let mut context = compressors.zstd(level)?;
+            // Begun with nothing it does not know what is to come. Otherwise it would take memory for just as much, and
+            // get other memory from the system whenever batches become larger or smaller: a millisecond each time.
+            let (mut nothing, start) = (InBuffer::around(&[]), out.len());
+            let mut into = OutBuffer::around_pos(out, start);
+            context.compress_stream2(&mut into, &mut nothing, ZSTD_EndDirective::ZSTD_e_continue).ok()?;
+            Stream::Zstd(context)
+        }
         Compression::Gzip(level) => {
             let (level, context) = compressors.gzip(level);
             Stream::Gzip(level, context)
@@ -288,7 +296,7 @@ fn begin(compression: Compression, compressors: &mut Compressors, out: &mut Vec<
 fn zstd_piece(context: &mut CCtx<'static>, plain: &[u8], is_last: bool, out: &mut Vec<u8>) -> Option<()> {
     let directive = if is_last { ZSTD_EndDirective::ZSTD_e_end } else { ZSTD_EndDirective::ZSTD_e_flush };
     let mut input = InBuffer::around(plain);
-    // With room for all of it one call is enough, and it writes the length into the frame's header.
+    // With room for all of it one call is enough.
     out.reserve(zstd_safe::compress_bound(plain.len()));
     loop {
         let start = out.len();
@@ -314,5 +322,30 @@ fn gzip_piece(context: &mut Compress, plain: &[u8], is_last: bool, out: &mut Vec
             _ if !is_last && rest.is_empty() => return Some(()),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_of_all_sizes_are_compressed_in_the_same_memory() {
+        let text: Vec<u8> = (0..60_000_u32).flat_map(|number| number.to_string().into_bytes()).collect();
+        let mut compressors = Compressors::new();
+        let mut out = Vec::new();
+        let mut memory = Vec::new();
+        // Small ones for long, so that it would give back what they do not need.
+        for len in [60_000, 100].into_iter().chain([300; 300]).chain([16_000, 200_000]) {
+            let mut packer = Packer::default();
+            let mut pieces = text[..len].chunks(ZSTD_PIECE_LEN).peekable();
+            while let Some(piece) = pieces.next() {
+                let is_last = pieces.peek().is_none();
+                packer.pack(Compression::Zstd(3), &mut compressors, piece, is_last, &mut out);
+            }
+            assert!(!packer.failed());
+            memory.push(compressors.zstd.iter().map(CCtx::sizeof).sum::<usize>());
+        }
+        assert!(memory.iter().all(|it| it == &memory[0]), "{memory:?}");
     }
 }

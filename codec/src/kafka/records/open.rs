@@ -288,6 +288,14 @@ impl OpenBatch {
             && (self.closed || waiting >= self.compression.piece_len())
     }
 
+    /// Bytes that are not compressed yet: what [`freeze`](Self::freeze) has still to do. 0 without compression.
+    pub fn waiting_len(&self) -> usize {
+        match self.compression {
+            Compression::None => 0,
+            _ => self.plain_end.saturating_sub(self.packed_to),
+        }
+    }
+
     fn pack_piece(&mut self, compressors: &mut Compressors) {
         if self.packed.is_empty() {
             self.packed.resize(HEADER_LEN, 0);

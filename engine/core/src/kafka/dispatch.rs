@@ -4,15 +4,17 @@
 //! on its connection, and otherwise when it is full, or when the broker has answered all that was under way before its
 //! first record came. So a lone message is not held up, neither by a busy partition beside its own, and under load
 //! batches are as large as the broker is slow.
+//!
+//! Compression takes longer than all the rest, so a poll has a [`Budget`] of it: what is due is closed batch by batch,
+//! poll by poll, and its request goes when all of it is; with time left, batches that grow are compressed ahead.
 
 use ringwire_codec::kafka::{
-    Api, Compressors, ErrorCode, NO_UUID, OpenBatch, ProduceEncoder, ProduceRequest, RequestHeader,
-    TOPIC_ID_VERSION,
+    Api, Compression, ErrorCode, NO_UUID, ProduceEncoder, ProduceRequest, RequestHeader, TOPIC_ID_VERSION,
 };
 
 use super::KafkaProducer;
 use super::link::{Part, Question};
-use super::partition::Sendable;
+use super::partition::{Partition, Sendable};
 use super::settings::Acks;
 use crate::outlet::Outlet;
 use crate::report::Reason;
@@ -26,19 +28,41 @@ const REQUEST_HEAD_LEN: usize = 512;
 const PARTS_MAX: usize = 1_024;
 /// Partitions that are looked at in one go.
 const LOOKS_MAX: usize = 4_096;
-/// Pieces of batches that are compressed in one poll before the batch is closed, about 60 µs each: the other connections of
-/// the shard wait no longer.
+/// What the beginning and the end of a compressed batch cost, as bytes that are compressed: some 5 µs.
+const BATCH_COST: usize = 2 << 10;
+/// Batches that are ready to go do not wait for the others of their request any more: a broker takes longer to answer
+/// for so many than they have taken to compress.
+const TOGETHER_MAX: usize = 8;
+
+/// Pieces of batches that grow, which are compressed in one poll where messages come faster than one in each.
+const AHEAD_MAX: usize = 4;
+
+/// What is due may take so much compression in one poll, in bytes before it: a piece of a batch (some 60 µs), so that the
+/// shard's other connections wait no longer.
 #[derive(Debug)]
-pub(super) struct Pieces {
-    /// For a batch that may go.
-    due: usize,
-    /// For one that has still to wait: never at the cost of the others.
-    ahead: usize,
+pub(super) struct Budget {
+    left: usize,
+    is_begun: bool,
 }
 
-impl Default for Pieces {
-    fn default() -> Self {
-        Self { due: 1, ahead: 1 }
+impl Budget {
+    pub(super) fn new(compression: Compression) -> Self {
+        Self { left: compression.piece_len(), is_begun: false }
+    }
+
+    /// Whether there is time to compress so much. The first is never too much.
+    fn take(&mut self, len: usize) -> bool {
+        if self.is_begun && len > self.left {
+            return false;
+        }
+        self.is_begun = true;
+        self.left = self.left.saturating_sub(len);
+        true
+    }
+
+    /// Something was compressed.
+    pub(super) fn is_begun(&self) -> bool {
+        self.is_begun
     }
 }
 
@@ -55,9 +79,10 @@ impl KafkaProducer {
         &mut self,
         now_ns: u64,
         lane: usize,
-        pieces: &mut Pieces,
+        budget: &mut Budget,
         outlet: &mut impl Outlet,
     ) -> bool {
+        let compresses = self.settings.compression != Compression::None;
         loop {
             let link = &self.links[lane];
             if link.pending.is_empty() || !link.is_ready() {
@@ -74,8 +99,13 @@ impl KafkaProducer {
             if link.output().len() >= OUTPUT_MAX {
                 return false;
             }
+            // Nobody waits for an answer: then there is nothing to grow for.
+            let is_free = link.produces_asked == 0;
+            if compresses && !self.close_due(now_ns, lane, is_free, budget) {
+                return true;
+            }
             let mut more = false;
-            let found = self.collect(now_ns, lane, pieces, &mut more);
+            let found = self.collect(now_ns, lane, is_free, budget, &mut more);
             if found.parts.is_empty() {
                 self.spare_parts.push(found.parts);
                 return more;
@@ -92,70 +122,152 @@ impl KafkaProducer {
         }
     }
 
+    /// Closes what is due on a connection and small enough to be compressed at once, as far as there is time for it.
+    /// Answers whether a request may be built: it waits for all that is due, or for enough of it.
+    fn close_due(&mut self, now_ns: u64, lane: usize, is_free: bool, budget: &mut Budget) -> bool {
+        let (mut ready, mut is_late) = (0, false);
+        for at in 0..self.links[lane].pending.len().min(LOOKS_MAX) {
+            let part = self.links[lane].pending[at];
+            match self.look(now_ns, lane, part, is_free) {
+                Look::Queued(_) => ready += 1,
+                Look::Open => {
+                    let partition = self.partition(part);
+                    if partition.open.has_piece() {
+                        // Piece by piece, and nobody waits for it.
+                        continue;
+                    }
+                    if budget.take(partition.open.waiting_len() + BATCH_COST) {
+                        self.close_open(part);
+                        ready += 1;
+                    } else {
+                        is_late = true;
+                    }
+                }
+                Look::Nothing | Look::Elsewhere | Look::Later(_) => {}
+            }
+            if ready >= TOGETHER_MAX {
+                return true;
+            }
+        }
+        !is_late
+    }
+
+    /// Compresses batches that still grow: a piece, if nothing was due; or as much as has come, so that what waits does
+    /// not grow until a batch is full, and all of it is compressed at once.
+    pub(super) fn compress_ahead(&mut self, budget: &mut Budget) {
+        let piece_len = self.settings.compression.piece_len();
+        let mut pieces = (self.appended / piece_len).min(AHEAD_MAX).max(usize::from(!budget.is_begun));
+        for lane in 0..self.links.len() {
+            for at in 0..self.links[lane].pending.len().min(LOOKS_MAX) {
+                let part = self.links[lane].pending[at];
+                while self.partition(part).open.has_piece() {
+                    if pieces == 0 {
+                        return;
+                    }
+                    pieces -= 1;
+                    budget.is_begun = true;
+                    self.compress_piece(part);
+                }
+            }
+        }
+        self.appended = 0;
+    }
+
+    fn partition(&mut self, part: Part) -> &mut Partition {
+        &mut self.topics[part.topic as usize].partitions[part.partition as usize]
+    }
+
+    fn close_open(&mut self, part: Part) {
+        let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
+        self.appended = self.appended.saturating_sub(partition.open.waiting_len());
+        partition.seal(&mut self.compressors, &mut self.pool);
+    }
+
+    fn compress_piece(&mut self, part: Part) {
+        let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
+        partition.open.step(&mut self.compressors);
+        self.appended = self.appended.saturating_sub(self.settings.compression.piece_len());
+    }
+
     /// Takes partitions with a batch to send out of the list, for one request.
-    fn collect(&mut self, now_ns: u64, lane: usize, pieces: &mut Pieces, more: &mut bool) -> Found {
+    fn collect(
+        &mut self,
+        now_ns: u64,
+        lane: usize,
+        is_free: bool,
+        budget: &mut Budget,
+        more: &mut bool,
+    ) -> Found {
         let mut found = Found { parts: self.spare_parts.pop().unwrap_or_default(), bytes: REQUEST_HEAD_LEN };
-        // Nobody waits for an answer: then there is nothing to grow for.
-        let is_free = self.links[lane].produces_asked == 0;
         for _ in 0..self.links[lane].pending.len().min(LOOKS_MAX) {
             if found.parts.len() >= PARTS_MAX {
                 break;
             }
             let Some(part) = self.links[lane].pending.pop_front() else { break };
-            match self.prepare(now_ns, lane, part, is_free, pieces) {
-                Prepared::Nothing => self.unlist(part),
-                Prepared::Elsewhere => {
+            let index = match self.look(now_ns, lane, part, is_free) {
+                Look::Nothing => {
+                    self.unlist(part);
+                    continue;
+                }
+                Look::Elsewhere => {
                     self.unlist(part);
                     self.list(part);
+                    continue;
                 }
-                Prepared::Later(at_ns) => {
+                Look::Later(at_ns) => {
                     self.wake_at_ns = self.wake_at_ns.min(at_ns);
                     *more |= at_ns <= now_ns;
                     self.links[lane].pending.push_back(part);
+                    continue;
                 }
-                Prepared::Batch(index) => {
-                    let partition = &self.topics[part.topic as usize].partitions[part.partition as usize];
-                    let len = partition.queue.get(index).map_or(0, |batch| batch.frozen.bytes().len());
-                    if !found.parts.is_empty() && found.bytes + len > self.settings.max_request_size {
-                        self.links[lane].pending.push_front(part);
-                        break;
-                    }
-                    found.bytes += len;
-                    found.parts.push(part);
-                    let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
-                    partition.departs(index, lane as u16);
-                    if partition.has_work() {
-                        self.links[lane].pending.push_back(part);
-                    } else {
-                        partition.is_listed = false;
-                    }
+                Look::Queued(index) => index,
+                Look::Open if self.settings.compression == Compression::None => {
+                    self.close_open(part);
+                    self.partition(part).queue.len() - 1
                 }
+                Look::Open => {
+                    let piece_len = self.settings.compression.piece_len();
+                    if self.partition(part).open.has_piece() && budget.take(piece_len) {
+                        self.compress_piece(part);
+                    }
+                    *more = true;
+                    self.links[lane].pending.push_back(part);
+                    continue;
+                }
+            };
+            let partition = self.partition(part);
+            let len = partition.queue.get(index).map_or(0, |batch| batch.frozen.bytes().len());
+            if !found.parts.is_empty() && found.bytes + len > self.settings.max_request_size {
+                self.links[lane].pending.push_front(part);
+                break;
+            }
+            found.bytes += len;
+            found.parts.push(part);
+            let partition = self.partition(part);
+            partition.departs(index, lane as u16);
+            if partition.has_work() {
+                self.links[lane].pending.push_back(part);
+            } else {
+                partition.is_listed = false;
             }
         }
         found
     }
 
     fn unlist(&mut self, part: Part) {
-        self.topics[part.topic as usize].partitions[part.partition as usize].is_listed = false;
+        self.partition(part).is_listed = false;
     }
 
-    /// Looks whether a partition has a batch to send, and freezes it.
-    fn prepare(
-        &mut self,
-        now_ns: u64,
-        lane: usize,
-        part: Part,
-        is_free: bool,
-        pieces: &mut Pieces,
-    ) -> Prepared {
+    /// Looks whether a partition has a batch to send.
+    fn look(&mut self, now_ns: u64, lane: usize, part: Part, is_free: bool) -> Look {
         let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
         if self.cluster.lane_of(partition.leader) != Some(lane) {
-            return Prepared::Elsewhere;
+            return Look::Elsewhere;
         }
         if self.settings.idempotent {
-            let Some(wanted) = self.cluster.identity else { return Prepared::Later(NEVER_NS) };
+            let Some(wanted) = self.cluster.identity else { return Look::Later(NEVER_NS) };
             if partition.has_work() && !partition.adopt(wanted) {
-                return Prepared::Later(NEVER_NS);
+                return Look::Later(NEVER_NS);
             }
         }
         // Without idempotence nothing but the order of the requests keeps the order of the records.
@@ -167,24 +279,13 @@ impl KafkaProducer {
         let takes_open =
             is_free || partition.under_way == 0 && self.links[lane].has_passed_over(partition.open_since_ns);
         match partition.sendable(now_ns, lane as u16, limit, takes_open) {
-            Sendable::Nothing => Prepared::Nothing,
-            Sendable::Later(at_ns) => {
-                // The time until then is used.
-                pack(&mut partition.open, &mut self.compressors, &mut pieces.ahead);
-                Prepared::Later(at_ns)
-            }
-            Sendable::Queued(index) => Prepared::Batch(index),
+            Sendable::Nothing => Look::Nothing,
+            Sendable::Later(at_ns) => Look::Later(at_ns),
+            Sendable::Queued(index) => Look::Queued(index),
             Sendable::Open => {
                 let due_ns = partition.open_since_ns.saturating_add(self.settings.linger_ns);
-                if now_ns < due_ns && !self.is_flushing && !partition.is_urgent {
-                    return Prepared::Later(due_ns);
-                }
-                // The last piece is compressed by the freezing; what is before it, piece by piece.
-                if pack(&mut partition.open, &mut self.compressors, &mut pieces.due) {
-                    return Prepared::Later(now_ns);
-                }
-                partition.seal(&mut self.compressors, &mut self.pool);
-                Prepared::Batch(partition.queue.len() - 1)
+                let is_due = now_ns >= due_ns || self.is_flushing || partition.is_urgent;
+                if is_due { Look::Open } else { Look::Later(due_ns) }
             }
         }
     }
@@ -231,21 +332,14 @@ impl KafkaProducer {
     }
 }
 
-/// Compresses a piece of a batch that still grows, if there is one and time for it. Answers whether more is waiting.
-fn pack(open: &mut OpenBatch, compressors: &mut Compressors, pieces: &mut usize) -> bool {
-    if *pieces == 0 || !open.has_piece() {
-        return open.has_piece();
-    }
-    *pieces -= 1;
-    open.step(compressors)
-}
-
 /// What a look at a partition found.
-enum Prepared {
+enum Look {
     Nothing,
     /// Another connection's.
     Elsewhere,
     Later(u64),
     /// The batch at this place of the queue.
-    Batch(usize),
+    Queued(usize),
+    /// The open batch is due.
+    Open,
 }

@@ -26,10 +26,10 @@ mod topic;
 
 use std::collections::HashMap;
 
-use ringwire_codec::kafka::{Compressors, ErrorCode, PushError};
+use ringwire_codec::kafka::{Compression, Compressors, ErrorCode, PushError};
 
 use self::cluster::Cluster;
-use self::dispatch::Pieces;
+use self::dispatch::Budget;
 use self::link::{Due, Link, Part};
 use self::partition::Entry;
 use self::pool::Pool;
@@ -88,6 +88,12 @@ pub(crate) struct KafkaProducer {
     is_told: Vec<bool>,
     /// Memory of requests' lists of partitions.
     spare_parts: Vec<Vec<Part>>,
+    /// Bytes that came and are not compressed yet; an estimate.
+    appended: usize,
+    /// Whose turn it is to be first.
+    first_lane: usize,
+    /// The last poll compressed something, which takes long.
+    pub(crate) has_compressed: bool,
     /// Somebody needs the endpoint.
     is_wanted: bool,
     /// Open batches go out whatever `linger.ms` says.
@@ -120,6 +126,9 @@ impl KafkaProducer {
             pool: Pool::default(),
             homeless: Vec::new(),
             spare_parts: Vec::new(),
+            appended: 0,
+            first_lane: 0,
+            has_compressed: false,
             is_wanted: false,
             is_flushing: false,
             wake_at_ns: NEVER_NS,
@@ -167,6 +176,7 @@ impl KafkaProducer {
         self.counters.accepted += 1;
         self.counters.in_flight += 1;
         self.counters.in_flight_bytes += u64::from(cost);
+        self.appended += cost as usize;
         let timestamp_ms =
             if frame.timestamp_ms == 0 { now.wall_ns / MILLISECOND_NS as i64 } else { frame.timestamp_ms };
         // Made where it is needed, and written once.
@@ -327,10 +337,17 @@ impl KafkaProducer {
             self.expire_old(now_ns, outlet);
         }
         more |= self.release_held(now_ns, outlet);
-        let mut pieces = Pieces::default();
-        for lane in 0..self.links.len() {
-            more |= self.dispatch(now_ns, lane, &mut pieces, outlet);
+        let mut budget = Budget::new(self.settings.compression);
+        for at in 0..self.links.len() {
+            // Another one is first in each poll: one alone could use up all the time there is for compression.
+            let lane = (self.first_lane + at) % self.links.len();
+            more |= self.dispatch(now_ns, lane, &mut budget, outlet);
         }
+        self.first_lane = self.first_lane.wrapping_add(1);
+        if self.settings.compression != Compression::None {
+            self.compress_ahead(&mut budget);
+        }
+        self.has_compressed = budget.is_begun();
         self.announce(now_ns, outlet);
         self.set_deadline(now_ns);
         more
