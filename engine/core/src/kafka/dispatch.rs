@@ -33,7 +33,6 @@ const BATCH_COST: usize = 2 << 10;
 /// Batches that are ready to go do not wait for the others of their request any more: a broker takes longer to answer
 /// for so many than they have taken to compress.
 const TOGETHER_MAX: usize = 8;
-
 /// Pieces of batches that grow, which are compressed in one poll where messages come faster than one in each.
 const AHEAD_MAX: usize = 4;
 
@@ -153,10 +152,14 @@ impl KafkaProducer {
     }
 
     /// Compresses batches that still grow: a piece, if nothing was due; or as much as has come, so that what waits does
-    /// not grow until a batch is full, and all of it is compressed at once.
+    /// not grow until a batch is full, and all of it is compressed at once. Looks for them only where enough has come.
     pub(super) fn compress_ahead(&mut self, budget: &mut Budget) {
         let piece_len = self.settings.compression.piece_len();
+        if self.appended < piece_len && !self.is_behind {
+            return;
+        }
         let mut pieces = (self.appended / piece_len).min(AHEAD_MAX).max(usize::from(!budget.is_begun));
+        self.is_behind = true;
         for lane in 0..self.links.len() {
             for at in 0..self.links[lane].pending.len().min(LOOKS_MAX) {
                 let part = self.links[lane].pending[at];
@@ -170,7 +173,7 @@ impl KafkaProducer {
                 }
             }
         }
-        self.appended = 0;
+        (self.appended, self.is_behind) = (0, false);
     }
 
     fn partition(&mut self, part: Part) -> &mut Partition {

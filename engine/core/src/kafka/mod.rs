@@ -26,7 +26,7 @@ mod topic;
 
 use std::collections::HashMap;
 
-use ringwire_codec::kafka::{Compression, Compressors, ErrorCode, PushError};
+use ringwire_codec::kafka::{Compressors, ErrorCode, PushError};
 
 use self::cluster::Cluster;
 use self::dispatch::Budget;
@@ -88,8 +88,9 @@ pub(crate) struct KafkaProducer {
     is_told: Vec<bool>,
     /// Memory of requests' lists of partitions.
     spare_parts: Vec<Vec<Part>>,
-    /// Bytes that came and are not compressed yet; an estimate.
+    /// Bytes that came and are not compressed yet; an estimate. And whether some of them are a piece that could be.
     appended: usize,
+    is_behind: bool,
     /// Whose turn it is to be first.
     first_lane: usize,
     /// The last poll compressed something, which takes long.
@@ -127,6 +128,7 @@ impl KafkaProducer {
             homeless: Vec::new(),
             spare_parts: Vec::new(),
             appended: 0,
+            is_behind: false,
             first_lane: 0,
             has_compressed: false,
             is_wanted: false,
@@ -344,9 +346,7 @@ impl KafkaProducer {
             more |= self.dispatch(now_ns, lane, &mut budget, outlet);
         }
         self.first_lane = self.first_lane.wrapping_add(1);
-        if self.settings.compression != Compression::None {
-            self.compress_ahead(&mut budget);
-        }
+        self.compress_ahead(&mut budget);
         self.has_compressed = budget.is_begun();
         self.announce(now_ns, outlet);
         self.set_deadline(now_ns);
