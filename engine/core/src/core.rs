@@ -460,11 +460,21 @@ impl Core {
         if now.mono_ns >= self.wake_at_ns {
             self.wake_due(now.mono_ns);
         }
+        let mut toiler = None;
         for _ in 0..self.busy.len().min(LANES_PER_POLL) {
             let Some(connection) = self.busy.take() else { break };
+            let had_toiled = self.has_toiled;
             if self.poll_lane(now, connection, outlet) {
-                self.busy.put(connection);
+                if self.has_toiled && !had_toiled {
+                    toiler = Some(connection);
+                } else {
+                    self.busy.put(connection);
+                }
             }
+        }
+        // Behind all others: the next time that there is for compression is somebody else's.
+        if let Some(connection) = toiler {
+            self.busy.put(connection);
         }
         // After the lanes, whose answers are what there is to tell: only a full ring leaves something waiting.
         self.subscriptions.tell_waiting(now.mono_ns, outlet);
@@ -490,7 +500,9 @@ impl Core {
         let redis = match &mut self.endpoints[usize::from(connection.endpoint().0)] {
             Endpoint::Redis(redis) => redis,
             Endpoint::Kafka(producer) => {
-                let more = producer.poll(now, connection.lane(), &mut self.slots, outlet);
+                // One of them compresses in a poll, and once.
+                let has_time = !self.has_toiled;
+                let more = producer.poll(now, connection.lane(), has_time, &mut self.slots, outlet);
                 self.has_toiled |= producer.has_compressed;
                 for connection in producer.writable.drain(..) {
                     self.writable.put(connection);
@@ -526,7 +538,7 @@ impl Core {
     }
 
     /// Whether the last [`Core::poll`] took so long that everything else on the shard should have its turn before the next
-    /// one: it compressed, which it does for some 60 µs at a time.
+    /// one: it compressed, which it does for some 60 µs at a time, or for as long as it takes to keep up with what comes.
     pub fn has_toiled(&self) -> bool {
         self.has_toiled
     }

@@ -3,13 +3,20 @@
 use ringwire_core::{Compression, Frame, KafkaSettings, MILLISECOND_NS, Outcome};
 use ringwire_loopback::kafka::{ClusterOptions, TopicOptions};
 
-use crate::scene::{Scene, settings, to_partition};
+use crate::scene::{Scene, to_partition};
 
 /// Text of about ten thousand bytes a partition, in records of a hundred: more than half of a piece of zstd's.
 const RECORDS: usize = 100;
 
+fn settings() -> KafkaSettings {
+    KafkaSettings { compression: Compression::Zstd(3), ..crate::scene::settings() }
+}
+
 fn zstd(partitions: u32) -> Scene {
-    let settings = KafkaSettings { compression: Compression::Zstd(3), ..settings() };
+    with(settings(), partitions)
+}
+
+fn with(settings: KafkaSettings, partitions: u32) -> Scene {
     let mut scene = Scene::new(settings, ClusterOptions::default(), 1);
     scene.cluster().create_topic("fx", partitions, TopicOptions::default()).unwrap();
     (0..partitions as i32).for_each(|partition| scene.publish(&to_partition(partition)));
@@ -65,4 +72,25 @@ fn a_small_batch_does_not_wait_for_a_large_one() {
     let told = scene.take_told();
     assert!(told.iter().all(|told| told.outcome == Outcome::Delivered) && told.len() > RECORDS, "{told:?}");
     scene.settle();
+}
+
+#[test]
+fn what_may_go_in_one_request_alone_goes_in_one() {
+    let mut scene = with(KafkaSettings { max_in_flight: 1, ..settings() }, 20);
+    (0..20).for_each(|partition| publish(&mut scene, partition, RECORDS));
+    let (polls, requests) = scene.poll_until_output();
+    assert!(polls >= 20 && requests == 1, "{requests} after {polls}");
+    let records = |told: usize| told == 20 * RECORDS;
+    scene.run(MILLISECOND_NS);
+    let told = scene.take_told().len();
+    assert!(records(told), "{told} delivered by the first answer");
+}
+
+#[test]
+fn brokers_share_the_time_that_there_is() {
+    let mut scene = Scene::with_two_partitions(settings(), ClusterOptions::default(), 2);
+    (0..2).for_each(|partition| publish(&mut scene, partition, RECORDS));
+    assert_eq!(scene.poll_until_output(), (1, 1), "the other one's batch comes with the next poll");
+    scene.settle();
+    assert_eq!(scene.take_told().len(), 2 * RECORDS);
 }

@@ -6,7 +6,8 @@
 //! batches are as large as the broker is slow.
 //!
 //! Compression takes longer than all the rest, so a poll has a [`Budget`] of it: what is due is closed batch by batch,
-//! poll by poll, and its request goes when all of it is; with time left, batches that grow are compressed ahead.
+//! poll by poll, and its request goes when all of it is, or enough; batches that grow are compressed ahead, when nothing is
+//! due or when so much comes that they would be full before.
 
 use ringwire_codec::kafka::{
     Api, Compression, ErrorCode, NO_UUID, ProduceEncoder, ProduceRequest, RequestHeader, TOPIC_ID_VERSION,
@@ -28,10 +29,10 @@ const REQUEST_HEAD_LEN: usize = 512;
 const PARTS_MAX: usize = 1_024;
 /// Partitions that are looked at in one go.
 const LOOKS_MAX: usize = 4_096;
-/// What the beginning and the end of a compressed batch cost, as bytes that are compressed: some 5 µs.
-const BATCH_COST: usize = 2 << 10;
-/// Batches that are ready to go do not wait for the others of their request any more: a broker takes longer to answer
-/// for so many than they have taken to compress.
+/// What beginning and ending a compressed batch costs, as a part of a piece: some 5 µs.
+const BATCH_PARTS: usize = 8;
+/// So many batches that are ready do not wait for the others that are due, unless they would take the last request that
+/// may be under way: what came next would wait for an answer.
 const TOGETHER_MAX: usize = 8;
 /// Pieces of batches that grow, which are compressed in one poll where messages come faster than one in each.
 const AHEAD_MAX: usize = 4;
@@ -40,18 +41,31 @@ const AHEAD_MAX: usize = 4;
 /// shard's other connections wait no longer.
 #[derive(Debug)]
 pub(super) struct Budget {
+    piece_len: usize,
     left: usize,
     is_begun: bool,
 }
 
 impl Budget {
-    pub(super) fn new(compression: Compression) -> Self {
-        Self { left: compression.piece_len(), is_begun: false }
+    /// `has_time`: nobody else has compressed anything in this poll.
+    pub(super) fn new(compression: Compression, has_time: bool) -> Self {
+        let piece_len = compression.piece_len();
+        Self { piece_len, left: if has_time { piece_len } else { 0 }, is_begun: !has_time }
     }
 
-    /// Whether there is time to compress so much. The first is never too much.
-    fn take(&mut self, len: usize) -> bool {
-        if self.is_begun && len > self.left {
+    /// Whether there is time for a batch of which so much is left to compress. The first is never too much.
+    fn takes_batch(&mut self, len: usize) -> bool {
+        self.takes(len + self.piece_len / BATCH_PARTS, len)
+    }
+
+    /// Whether there is time for a whole piece. Small batches that are due in each poll do not keep it away.
+    fn takes_piece(&mut self) -> bool {
+        self.takes(self.piece_len, self.piece_len / 2)
+    }
+
+    /// Takes `len`, or what there is of it, if `needed` is there.
+    fn takes(&mut self, len: usize, needed: usize) -> bool {
+        if self.is_begun && needed > self.left {
             return false;
         }
         self.is_begun = true;
@@ -125,6 +139,7 @@ impl KafkaProducer {
     /// Answers whether a request may be built: it waits for all that is due, or for enough of it.
     fn close_due(&mut self, now_ns: u64, lane: usize, is_free: bool, budget: &mut Budget) -> bool {
         let (mut ready, mut is_late) = (0, false);
+        let is_last = self.links[lane].produces_asked + 1 >= self.settings.max_in_flight;
         for at in 0..self.links[lane].pending.len().min(LOOKS_MAX) {
             let part = self.links[lane].pending[at];
             match self.look(now_ns, lane, part, is_free) {
@@ -135,7 +150,7 @@ impl KafkaProducer {
                         // Piece by piece, and nobody waits for it.
                         continue;
                     }
-                    if budget.take(partition.open.waiting_len() + BATCH_COST) {
+                    if budget.takes_batch(partition.open.waiting_len()) {
                         self.close_open(part);
                         ready += 1;
                     } else {
@@ -144,7 +159,7 @@ impl KafkaProducer {
                 }
                 Look::Nothing | Look::Elsewhere | Look::Later(_) => {}
             }
-            if ready >= TOGETHER_MAX {
+            if ready >= TOGETHER_MAX && !is_last {
                 return true;
             }
         }
@@ -153,12 +168,12 @@ impl KafkaProducer {
 
     /// Compresses batches that still grow: a piece, if nothing was due; or as much as has come, so that what waits does
     /// not grow until a batch is full, and all of it is compressed at once. Looks for them only where enough has come.
-    pub(super) fn compress_ahead(&mut self, budget: &mut Budget) {
-        let piece_len = self.settings.compression.piece_len();
-        if self.appended < piece_len && !self.is_behind {
+    pub(super) fn compress_ahead(&mut self, budget: &mut Budget, has_time: bool) {
+        let is_asked = self.appended >= budget.piece_len || self.is_behind;
+        if !is_asked || !has_time {
             return;
         }
-        let mut pieces = (self.appended / piece_len).min(AHEAD_MAX).max(usize::from(!budget.is_begun));
+        let mut pieces = (self.appended / budget.piece_len).min(AHEAD_MAX).max(usize::from(!budget.is_begun));
         self.is_behind = true;
         for lane in 0..self.links.len() {
             for at in 0..self.links[lane].pending.len().min(LOOKS_MAX) {
@@ -215,6 +230,8 @@ impl KafkaProducer {
                 Look::Elsewhere => {
                     self.unlist(part);
                     self.list(part);
+                    // That connection may have had its turn.
+                    *more = true;
                     continue;
                 }
                 Look::Later(at_ns) => {
@@ -229,8 +246,7 @@ impl KafkaProducer {
                     self.partition(part).queue.len() - 1
                 }
                 Look::Open => {
-                    let piece_len = self.settings.compression.piece_len();
-                    if self.partition(part).open.has_piece() && budget.take(piece_len) {
+                    if self.partition(part).open.has_piece() && budget.takes_piece() {
                         self.compress_piece(part);
                     }
                     *more = true;
@@ -246,10 +262,13 @@ impl KafkaProducer {
             }
             found.bytes += len;
             found.parts.push(part);
-            let partition = self.partition(part);
-            partition.departs(index, lane as u16);
+            self.partition(part).departs(index, lane as u16);
+        }
+        // Behind those that had to wait.
+        for part in &found.parts {
+            let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
             if partition.has_work() {
-                self.links[lane].pending.push_back(part);
+                self.links[lane].pending.push_back(*part);
             } else {
                 partition.is_listed = false;
             }

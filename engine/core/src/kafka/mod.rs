@@ -178,7 +178,7 @@ impl KafkaProducer {
         self.counters.accepted += 1;
         self.counters.in_flight += 1;
         self.counters.in_flight_bytes += u64::from(cost);
-        self.appended += cost as usize;
+        self.appended = self.appended.saturating_add(cost as usize);
         let timestamp_ms =
             if frame.timestamp_ms == 0 { now.wall_ns / MILLISECOND_NS as i64 } else { frame.timestamp_ms };
         // Made where it is needed, and written once.
@@ -309,11 +309,13 @@ impl KafkaProducer {
     }
 
     /// Does what is due for one connection, and for the endpoint as a whole. Answers whether there is more at once.
+    /// Compresses only if there is time for it.
     #[inline(never)]
     pub(crate) fn poll(
         &mut self,
         now: Now,
         lane: usize,
+        has_time: bool,
         slots: &mut Slots,
         outlet: &mut impl Outlet,
     ) -> bool {
@@ -339,14 +341,14 @@ impl KafkaProducer {
             self.expire_old(now_ns, outlet);
         }
         more |= self.release_held(now_ns, outlet);
-        let mut budget = Budget::new(self.settings.compression);
+        let mut budget = Budget::new(self.settings.compression, has_time);
         for at in 0..self.links.len() {
             // Another one is first in each poll: one alone could use up all the time there is for compression.
             let lane = (self.first_lane + at) % self.links.len();
             more |= self.dispatch(now_ns, lane, &mut budget, outlet);
         }
         self.first_lane = self.first_lane.wrapping_add(1);
-        self.compress_ahead(&mut budget);
+        self.compress_ahead(&mut budget, has_time);
         self.has_compressed = budget.is_begun();
         self.announce(now_ns, outlet);
         self.set_deadline(now_ns);
