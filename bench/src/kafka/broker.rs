@@ -34,6 +34,8 @@ const COMPILERS: [&str; 2] = ["C1 Compiler", "C2 Compiler"];
 /// Where a file system in memory usually is, and how the kernel calls it.
 const MEMORY: &str = "/dev/shm";
 const TMPFS: FsWord = 0x0102_1994;
+/// What a broker keeps is in a folder of this name and the rig's process number.
+const FOLDER: &str = "ringwire-bench-kafka-";
 /// The log takes some three before it is cut.
 const MEMORY_MIN_GIB: u64 = 6;
 /// Any will do: 16 bytes in base64.
@@ -114,7 +116,8 @@ impl Broker {
         let name = library.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let is_in_memory = has_memory();
         let base = if is_in_memory { PathBuf::from(MEMORY) } else { std::env::temp_dir() };
-        let folder = base.join(format!("ringwire-bench-kafka-{}", std::process::id()));
+        remove_stale(&base);
+        let folder = base.join(format!("{FOLDER}{}", std::process::id()));
         let failed = |what: &str, error: &dyn std::fmt::Display| RigError::system(what, error);
         fs::create_dir_all(&folder).map_err(|error| failed("making a folder for Kafka", &error))?;
         let (port, controller) = (free_port()?, free_port()?);
@@ -174,6 +177,17 @@ fn has_memory() -> bool {
     room.min(kib * 1_024) >= MEMORY_MIN_GIB * GIB
 }
 
+/// Removes what rigs have left that were ended before they could.
+fn remove_stale(base: &Path) {
+    for entry in fs::read_dir(base).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.parse::<u32>().ok());
+        if process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// The newest Kafka in the tests' cache.
 fn library() -> Option<PathBuf> {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
@@ -204,4 +218,25 @@ fn text(folder: &Path, port: u16, controller: u16) -> String {
          transaction.state.log.min.isr=1\nnum.partitions={PARTITIONS}\nlog.retention.bytes=268435456\n\
          log.segment.bytes=67108864\nlog.retention.check.interval.ms=10000\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_rig_left_is_removed_and_nothing_else() {
+        let base = std::env::temp_dir().join(format!("ringwire-bench-stale-{}", std::process::id()));
+        let own = format!("{FOLDER}{}", std::process::id());
+        // No process has this number: the kernel's limit is 2^22.
+        let stale = format!("{FOLDER}{}", u32::MAX);
+        let foreign = format!("{FOLDER}x");
+        for name in [&own, &stale, &foreign] {
+            fs::create_dir_all(base.join(name).join("log")).expect("the folder can be made");
+        }
+        remove_stale(&base);
+        let left = [&own, &stale, &foreign].map(|name| base.join(name).exists());
+        fs::remove_dir_all(&base).expect("the folder can be removed");
+        assert_eq!(left, [true, false, true]);
+    }
 }
