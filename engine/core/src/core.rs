@@ -150,6 +150,8 @@ pub struct Core {
     notice_at_ns: u64,
     /// The last poll did something that takes long.
     has_toiled: bool,
+    /// For whom, if there is more of it: during a poll.
+    toiler: Option<ConnectionId>,
     /// Numbers for the connections of brokers.
     slots: Slots,
     bus: Counters,
@@ -183,6 +185,7 @@ impl Core {
             credit: Credit::default(),
             notice_at_ns: NEVER_NS,
             has_toiled: false,
+            toiler: None,
             bus: Counters::default(),
         }
     }
@@ -460,21 +463,15 @@ impl Core {
         if now.mono_ns >= self.wake_at_ns {
             self.wake_due(now.mono_ns);
         }
-        let mut toiler = None;
         for _ in 0..self.busy.len().min(LANES_PER_POLL) {
             let Some(connection) = self.busy.take() else { break };
-            let had_toiled = self.has_toiled;
             if self.poll_lane(now, connection, outlet) {
-                if self.has_toiled && !had_toiled {
-                    toiler = Some(connection);
-                } else {
-                    self.busy.put(connection);
-                }
+                self.busy.put(connection);
             }
         }
         // Behind all others: the next time that there is for compression is somebody else's.
-        if let Some(connection) = toiler {
-            self.busy.put(connection);
+        if self.has_toiled {
+            self.put_toiler();
         }
         // After the lanes, whose answers are what there is to tell: only a full ring leaves something waiting.
         self.subscriptions.tell_waiting(now.mono_ns, outlet);
@@ -499,18 +496,7 @@ impl Core {
         let now_ns = now.mono_ns;
         let redis = match &mut self.endpoints[usize::from(connection.endpoint().0)] {
             Endpoint::Redis(redis) => redis,
-            Endpoint::Kafka(producer) => {
-                // One of them compresses in a poll, and once.
-                let has_time = !self.has_toiled;
-                let more = producer.poll(now, connection.lane(), has_time, &mut self.slots, outlet);
-                self.has_toiled |= producer.has_compressed;
-                for connection in producer.writable.drain(..) {
-                    self.writable.put(connection);
-                }
-                let deadline_ns = producer.deadline_ns();
-                self.set_deadline(ConnectionId::new(connection.endpoint(), Role::Publish), deadline_ns);
-                return more;
-            }
+            Endpoint::Kafka(_) => return self.poll_producer(now, connection, outlet),
         };
         let Redis { settings, publish, subscribe } = redis;
         let (more, deadline_ns, has_output) = match connection.role() {
@@ -528,6 +514,34 @@ impl Core {
         if has_output {
             self.writable.put(connection);
         }
+        more
+    }
+
+    #[cold]
+    fn put_toiler(&mut self) {
+        if let Some(connection) = self.toiler.take() {
+            self.busy.put(connection);
+        }
+    }
+
+    /// Out of line: what is polled in each turn is Redis.
+    #[inline(never)]
+    fn poll_producer(&mut self, now: Now, connection: ConnectionId, outlet: &mut impl Outlet) -> bool {
+        let Endpoint::Kafka(producer) = &mut self.endpoints[usize::from(connection.endpoint().0)] else {
+            return false;
+        };
+        // One of them compresses in a poll, and once.
+        let has_time = !self.has_toiled;
+        let mut more = producer.poll(now, connection.lane(), has_time, &mut self.slots, outlet);
+        if producer.has_compressed && has_time {
+            self.has_toiled = true;
+            self.toiler = std::mem::take(&mut more).then_some(connection);
+        }
+        for connection in producer.writable.drain(..) {
+            self.writable.put(connection);
+        }
+        let deadline_ns = producer.deadline_ns();
+        self.set_deadline(ConnectionId::new(connection.endpoint(), Role::Publish), deadline_ns);
         more
     }
 
