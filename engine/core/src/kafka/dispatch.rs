@@ -96,28 +96,28 @@ impl KafkaProducer {
         outlet: &mut impl Outlet,
     ) -> bool {
         let compresses = self.settings.compression != Compression::None;
+        let mut more = false;
         loop {
             let link = &self.links[lane];
             if link.pending.is_empty() || !link.is_ready() {
-                return false;
+                return more;
             }
             let has_identity = !self.settings.idempotent || self.cluster.identity.is_some();
             if !has_identity || link.produces_asked >= self.settings.max_in_flight {
-                return false;
+                return more;
             }
             if now_ns < link.muted_until_ns {
                 self.wake_at_ns = self.wake_at_ns.min(link.muted_until_ns);
-                return false;
+                return more;
             }
             if link.output().len() >= OUTPUT_MAX {
-                return false;
+                return more;
             }
             // Nobody waits for an answer: then there is nothing to grow for.
             let is_free = link.produces_asked == 0;
             if compresses && !self.close_due(now_ns, lane, is_free, budget) {
                 return true;
             }
-            let mut more = false;
             let found = self.collect(now_ns, lane, is_free, budget, &mut more);
             if found.parts.is_empty() {
                 self.spare_parts.push(found.parts);
@@ -168,9 +168,8 @@ impl KafkaProducer {
 
     /// Compresses batches that still grow: a piece, if nothing was due; or as much as has come, so that what waits does
     /// not grow until a batch is full, and all of it is compressed at once. Looks for them only where enough has come.
-    pub(super) fn compress_ahead(&mut self, budget: &mut Budget, has_time: bool) {
-        let is_asked = self.appended >= budget.piece_len || self.is_behind;
-        if !is_asked || !has_time {
+    pub(super) fn compress_ahead(&mut self, budget: &mut Budget) {
+        if self.appended < budget.piece_len && !self.is_behind {
             return;
         }
         let mut pieces = (self.appended / budget.piece_len).min(AHEAD_MAX).max(usize::from(!budget.is_begun));

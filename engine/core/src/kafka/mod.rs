@@ -348,8 +348,10 @@ impl KafkaProducer {
             more |= self.dispatch(now_ns, lane, &mut budget, outlet);
         }
         self.first_lane = self.first_lane.wrapping_add(1);
-        self.compress_ahead(&mut budget, has_time);
-        self.has_compressed = budget.is_begun();
+        if has_time {
+            self.compress_ahead(&mut budget);
+        }
+        self.has_compressed = has_time && budget.is_begun();
         self.announce(now_ns, outlet);
         self.set_deadline(now_ns);
         more
