@@ -271,10 +271,7 @@ impl Publisher {
     pub fn try_lend<'a>(&mut self, channel: &'a Channel, len: usize) -> Result<Lent<'a>, Refusal> {
         let opened = &*channel.opened;
         self.admitted(opened)?;
-        let Lane { ring, dues, .. } = self.lanes[opened.shard].up(opened)?;
-        let mut claim = dues.claim(ring, opened, len)?;
-        let place = claim[PLAIN_LEN..].as_mut_ptr();
-        dues.take(opened, len);
+        let place = self.lanes[opened.shard].up(opened)?.lend(opened, len)?;
         Ok(Lent { opened, len, place, publisher: self.number, sequence: self.next_sequence })
     }
 
@@ -448,6 +445,34 @@ impl Lane {
         }
         self.waker.notify();
         Ok(())
+    }
+
+    /// Takes what a message costs, and answers where its payload will be; or leaves everything as it was.
+    #[inline(always)]
+    fn lend(&mut self, opened: &Opened, len: usize) -> Result<*mut u8, Refusal> {
+        self.ring.fetch();
+        // Before the credit, which would count with any length.
+        if len > self.ring.frame_len_max() - LABELLED_LEN {
+            return Err(too_long(&self.ring, PLAIN_LEN));
+        }
+        self.dues.try_take(opened, len)?;
+        if let Some(mut claim) = self.ring.try_claim_ahead(PLAIN_LEN + len, 0) {
+            return Ok(claim[PLAIN_LEN..].as_mut_ptr());
+        }
+        self.lend_anywhere(opened, len)
+    }
+
+    /// Lends it behind padding, if that is what it takes.
+    #[cold]
+    #[inline(never)]
+    fn lend_anywhere(&mut self, opened: &Opened, len: usize) -> Result<*mut u8, Refusal> {
+        match self.ring.try_claim(PLAIN_LEN + len) {
+            Ok(mut claim) => Ok(claim[PLAIN_LEN..].as_mut_ptr()),
+            Err(_) => {
+                self.dues.untake(opened, len);
+                Err(Refusal::BackPressured)
+            }
+        }
     }
 
     /// Puts it behind padding, if that is what it takes.
@@ -624,11 +649,13 @@ const NOBODY: u64 = u64::MAX;
 #[must_use = "it is paid for: `Publisher::publish_lent` it, or `Publisher::take_back`"]
 pub struct Lent<'a> {
     opened: &'a Opened,
-    len: usize,
-    place: *mut u8,
-    /// Who lent it, and the sequence that was the next one then.
+    /// Who lent it.
     publisher: u64,
+    len: usize,
+    /// What was the next one then. Not beside who lent it: as in the publisher the two would be read as a pair, and what was
+    /// written as a word, as that was by the last commit, cannot be forwarded to a pair.
     sequence: u64,
+    place: *mut u8,
 }
 
 impl Lent<'_> {

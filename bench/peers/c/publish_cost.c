@@ -32,6 +32,8 @@
 #define POLL_MS 100
 /* Reports, acknowledgements: taken in one go between two calls. */
 #define AT_A_TIME 64
+/* Pairs of readings from which the counter's step is found: on the machines seen, a dozen would do. */
+#define STEP_PAIRS 10000
 #define CHANNEL "rig.0"
 
 static struct {
@@ -43,6 +45,8 @@ static struct {
 } plan;
 
 static double ticks_per_ns;
+/* The counter moves by so many ticks at once. */
+static uint64_t step;
 static uint64_t refused;
 /* What a way has to say of its setup, for the settings. */
 static char setup[256];
@@ -59,6 +63,14 @@ static void calibrate(void) {
     uint64_t begin_ns = now_ns(), begin = ticks();
     while (now_ns() - begin_ns < SECOND_NS / 20) {}
     ticks_per_ns = (double)(ticks() - begin) / (double)(now_ns() - begin_ns);
+    for (int pair = 0; pair < STEP_PAIRS; pair++) {
+        uint64_t before = ticks(), one = ticks() - before;
+        while (one != 0) {
+            uint64_t rest = step % one;
+            step = one;
+            one = rest;
+        }
+    }
 }
 
 static const char *payload(size_t message) { return plan.payloads + message % plan.records * plan.bytes; }
@@ -251,6 +263,37 @@ static int by_value(const void *one, const void *other) {
     return (a > b) - (a < b);
 }
 
+struct reading {
+    uint64_t tenths;
+    size_t message;
+};
+
+static int by_tenths(const void *one, const void *other) {
+    const struct reading *a = one, *b = other;
+    if (a->tenths != b->tenths) return a->tenths < b->tenths ? -1 : 1;
+    return a->message < b->message ? -1 : a->message > b->message;
+}
+
+/* Spreads equal durations evenly over the counter's step of which they are the middle, in the order in which they came: some
+ * counters move by 10 ns at once, and the middle of all readings is known better than that. */
+static void spread(void) {
+    uint64_t step_tenths = tenths_ns(step);
+    struct reading *readings = calloc(plan.messages + 1, sizeof *readings);
+    if (readings == NULL) give_up("memory", strerror(errno));
+    for (size_t message = 0; message < plan.messages; message++)
+        readings[message] = (struct reading){tenths[message], message};
+    qsort(readings, plan.messages, sizeof *readings, by_tenths);
+    for (size_t first = 0, end; first < plan.messages; first = end) {
+        uint64_t value = readings[first].tenths;
+        for (end = first; end < plan.messages && readings[end].tenths == value;) end++;
+        for (size_t one = first; one < end; one++) {
+            uint64_t moved = value + step_tenths * (2 * (one - first) + 1) / (2 * (end - first));
+            tenths[readings[one].message] = moved > step_tenths / 2 ? moved - step_tenths / 2 : 1;
+        }
+    }
+    free(readings);
+}
+
 /* The middle mean of the batches, in nanoseconds. */
 static double flat_out(const struct way *way) {
     static double means[BATCHES];
@@ -312,12 +355,14 @@ int main(int count, char **words) {
     paced(way);
     uint64_t failed = refused;
     double mean_ns = flat_out(way);
+    spread();
     write_words(plan.out, "", tenths, plan.messages);
     write_words(plan.out, ".late", lates, plan.messages);
     printf("{\"client\":\"%s\",\"version\":\"ringwire %s, librdkafka %s, hiredis %d.%d.%d\",\"settings\":[\"spins for the "
-           "due time\",%s%s%s\"flat out, mean of a batch of %d: %.1f ns\"],\"messages\":%zu,\"failed\":%" PRIu64
+           "due time\",\"readings spread evenly over the counter's step of %.1f ns\",%s%s%s\"flat out, mean of a batch of %d: %.1f ns\"],\"messages\":%zu,\"failed\":%" PRIu64
            ",\"elapsed_ns\":%" PRIu64 ",\"cpu_ns\":%" PRIu64 ",\"max_rss_kib\":%ld,\"flat_out_ns\":%.2f}\n",
-           plan.client, rw_version(), rd_kafka_version_str(), HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH, *setup ? "\"" : "",
+           plan.client, rw_version(), rd_kafka_version_str(), HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH,
+           (double)step / ticks_per_ns, *setup ? "\"" : "",
            setup, *setup ? "\"," : "", BATCH, mean_ns,
            plan.messages, failed, last_ns - first_ns,
            cpu_ns(), max_rss_kib(), mean_ns);
