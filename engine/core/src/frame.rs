@@ -193,17 +193,17 @@ impl<'a> Frame<'a> {
             let (labels, rest) = rest.split_first_chunk::<LABELS_LEN>().ok_or(FrameError::TooShort)?;
             (u64_at(labels, 0), u64_at(labels, 8), rest)
         };
-        let Extension { partition, timestamp_ms, key, headers, payload } =
+        let Extension { numbers, timestamp_ms, key, headers, payload } =
             if flags & EXTENDED == 0 { Extension::none(rest) } else { Extension::decode(rest)? };
         Ok(Self {
             channel: u32::from_le_bytes([plain[0], plain[1], plain[2], plain[3]]),
             sequence: u64_at(plain, 8),
             tag,
             intended_ns,
-            partition,
+            partition: numbers as u32 as i32,
             timestamp_ms,
             key,
-            headers,
+            headers: Headers { bytes: headers, count: (numbers >> 32) as u32 },
             payload: (flags & NULL_PAYLOAD == 0).then_some(payload),
         })
     }
@@ -270,18 +270,19 @@ fn copy_halves<const HALF: usize>(place: &mut [u8], bytes: &[u8]) {
 
 /// What an extended frame has beside its payload.
 struct Extension<'a> {
-    partition: i32,
+    /// The partition, and above it how many headers there are. One word, since they are read as one: two that were written
+    /// apart are not forwarded to that, and it waits until they have left the core (7 ns).
+    numbers: u64,
     timestamp_ms: i64,
     key: Option<&'a [u8]>,
-    headers: Headers<'a>,
+    headers: &'a [u8],
     payload: &'a [u8],
 }
 
 impl<'a> Extension<'a> {
     #[inline]
     fn none(payload: &'a [u8]) -> Self {
-        let headers = Headers { bytes: &[], count: 0 };
-        Self { partition: ANY_PARTITION, timestamp_ms: 0, key: None, headers, payload }
+        Self { numbers: u64::from(ANY_PARTITION as u32), timestamp_ms: 0, key: None, headers: &[], payload }
     }
 
     #[inline(never)]
@@ -291,12 +292,11 @@ impl<'a> Extension<'a> {
         let key_len = if word(4) == NULL_KEY { 0 } else { word(4) as usize };
         let (key, rest) = rest.split_at_checked(key_len).ok_or(FrameError::TooShort)?;
         let (headers, payload) = rest.split_at_checked(word(16) as usize).ok_or(FrameError::TooShort)?;
-        let headers = Headers { bytes: headers, count: word(20) };
-        if headers.iter().count() != headers.count as usize {
+        if (Headers { bytes: headers, count: word(20) }).iter().count() != word(20) as usize {
             return Err(FrameError::Headers);
         }
         Ok(Self {
-            partition: word(0) as i32,
+            numbers: u64::from(word(0)) | u64::from(word(20)) << 32,
             timestamp_ms: u64_at(fixed, 8) as i64,
             key: (word(4) != NULL_KEY).then_some(key),
             headers,
