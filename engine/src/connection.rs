@@ -15,7 +15,7 @@
 //! waits, and when it is not read in each turn any more.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -55,6 +55,8 @@ const RECEIVE_MAX: usize = 256 << 10;
 const RECEIVED_PER_TURN: usize = 1 << 20;
 /// Bytes that one send hands to the kernel, 50 µs of copying; the rest follows in the next turns.
 const SEND_MAX: usize = 256 << 10;
+/// Pieces of one send: the batches of most requests, and what stands between them.
+const PIECES_MAX: usize = 16;
 /// Sends in one turn of what was too long for one: 0.2 ms. Who had none comes first in the next turn.
 const RESUMED_PER_TURN: usize = 4;
 /// Token of the shard's own eventfd among the pollers' tokens, which are connection numbers.
@@ -144,6 +146,22 @@ pub(crate) struct Connections {
     open: usize,
     blocked: usize,
     opening: usize,
+}
+
+/// One `send` of what does not lie in one place, and how many bytes it was asked for.
+#[inline(never)]
+fn send_pieces<'a>(socket: &Socket, pieces: impl Iterator<Item = &'a [u8]>) -> (io::Result<Transfer>, usize) {
+    let mut slices = [IoSlice::new(&[]); PIECES_MAX];
+    let (mut count, mut len) = (0, 0);
+    for (slice, piece) in slices.iter_mut().zip(pieces) {
+        let piece = &piece[..piece.len().min(SEND_MAX - len)];
+        *slice = IoSlice::new(piece);
+        (count, len) = (count + 1, len + piece.len());
+        if len == SEND_MAX {
+            break;
+        }
+    }
+    (socket.send_pieces(&slices[..count]), len)
 }
 
 impl Connections {
@@ -391,10 +409,13 @@ impl Connections {
         if open.is_blocked || open.broken.is_some() || output.is_empty() {
             return;
         }
-        let is_cut = output.len() > SEND_MAX;
-        let output = &output[..output.len().min(SEND_MAX)];
-        let len = output.len();
-        match open.socket.send(output) {
+        let (result, len) = if core.is_in_pieces(id) {
+            send_pieces(&open.socket, core.pieces(id))
+        } else {
+            let output = &output[..output.len().min(SEND_MAX)];
+            (open.socket.send(output), output.len())
+        };
+        match result {
             Ok(transfer) => {
                 let sent = if let Transfer::Done(sent) = transfer { sent } else { 0 };
                 open.has_just_begun = !open.is_active;
@@ -412,7 +433,7 @@ impl Connections {
                     if let Err(error) = registered {
                         self.lost(now, id, &error, core);
                     }
-                } else if is_cut && !open.is_unfinished {
+                } else if !open.is_unfinished && !core.output(id).is_empty() {
                     open.is_unfinished = true;
                     self.unfinished.push_back(id);
                 }

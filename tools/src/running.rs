@@ -3,13 +3,13 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use ringwire::{EndpointKind, EndpointState, Engine};
+use ringwire::{EndpointKind, EndpointReport, EndpointState, Engine, LinkError};
 use ringwire_loopback::front::{self, KafkaFront, KafkaOptions, RedisFront};
 use ringwire_loopback::redis::Options;
 
 use crate::args::{ENDPOINT, Origin};
 use crate::configuration::{Configuration, Endpoint, FileHere};
-use crate::output::Failure;
+use crate::output::{Failure, complain};
 use crate::stop::Stop;
 
 /// How a Kafka is called, and the key of its address in JSON.
@@ -88,10 +88,11 @@ impl Running {
         self.embedded.is_some()
     }
 
-    /// Waits until the channels and subscriptions that were opened have their connections.
+    /// Waits until the channels and subscriptions that were opened have their connections; if some have none in time, that
+    /// is said, and the others go on.
     ///
     /// # Errors
-    /// What the endpoint said last, in words.
+    /// None has one: what the endpoint said last, in words.
     pub(crate) fn wait_ready(&self, timeout: Duration, stop: &Stop) -> Result<(), Failure> {
         let mut left = timeout;
         while !self.engine.wait_ready(left.min(LOOK_FOR_STOP_EVERY)) {
@@ -99,8 +100,19 @@ impl Running {
                 return Err(Failure::from("stopped by a signal before there was a connection".to_owned()));
             }
             left = left.saturating_sub(LOOK_FOR_STOP_EVERY);
-            if left.is_zero() || self.engine.failure().is_some() {
+            if self.engine.failure().is_some() {
                 return Err(Failure::from(self.not_connected(timeout)));
+            }
+            if left.is_zero() {
+                let states: Vec<_> = self.engine.status().iter().map(EndpointReport::state).collect();
+                let (up, unused) = (EndpointState::Connected, EndpointState::Disconnected);
+                let is_down = |state: &EndpointState| ![up, unused].contains(state);
+                if !states.contains(&up) || !states.iter().any(is_down) {
+                    return Err(Failure::from(self.not_connected(timeout)));
+                }
+                // A dead destination costs the others nothing.
+                complain(format_args!("{}; the others do not wait for it", self.not_connected(timeout)));
+                return Ok(());
             }
         }
         Ok(())
@@ -116,6 +128,10 @@ impl Running {
             (None, Some(endpoint)) => endpoint.address,
             (None, None) => self.shown.clone(),
         };
+        let has_topic_trouble = |it: &EndpointReport| matches!(it.last_error(), Some(LinkError::Topic(_)));
+        if self.engine.status().iter().any(has_topic_trouble) {
+            return format!("{place} was not ready within {} s: {why}", timeout.as_secs_f64());
+        }
         format!("no connection to {place} within {} s: {why}", timeout.as_secs_f64())
     }
 

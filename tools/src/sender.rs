@@ -28,6 +28,8 @@ const REFUSAL_NAP: Duration = Duration::from_millis(1);
 const PACE_NAP: Duration = Duration::from_millis(5);
 /// How long one wait for the last outcomes takes at most, between two looks at the clock.
 const OUTCOME_NAP: Duration = Duration::from_millis(10);
+/// After a signal the last outcomes may take so long.
+const PATIENCE_AFTER_STOP: Duration = Duration::from_secs(2);
 /// Messages between two polls of the reports: far fewer than there are report slots (16,384).
 const MESSAGES_PER_POLL: u64 = 256;
 /// Time for the shutdown, when there is nothing left to wait for.
@@ -220,7 +222,12 @@ impl<'a> Sender<'a> {
     }
 
     fn stands_still(&self) -> bool {
-        u128::from(monotonic_ns().saturating_sub(self.progress_ns)) > self.timeout.as_nanos()
+        u128::from(monotonic_ns().saturating_sub(self.progress_ns)) > self.patience().as_nanos()
+    }
+
+    /// How long nothing may happen: who has asked to stop waits no longer than it takes a server that answers.
+    fn patience(&self) -> Duration {
+        if self.stop.is_asked() { self.timeout.min(PATIENCE_AFTER_STOP) } else { self.timeout }
     }
 
     /// How many outcomes are still to come.
@@ -260,7 +267,7 @@ impl<'a> Sender<'a> {
 
     /// Waits for the outcomes of everything that was accepted, and ends the engine.
     pub(crate) fn finish(mut self) -> Sent {
-        let is_quiet = !self.wait_for_outcomes();
+        let (is_quiet, timeout) = (!self.wait_for_outcomes(), self.patience());
         let trouble = self.running.trouble();
         self.running.engine.shutdown(SHUTDOWN_TIMEOUT);
         self.poll();
@@ -273,7 +280,7 @@ impl<'a> Sender<'a> {
             latency: self.latency,
             seconds: self.last_ns.saturating_sub(self.start_ns) as f64 / 1e9,
             is_quiet,
-            timeout: self.timeout,
+            timeout,
             cause: trouble.or(self.first_failure),
             local: self.running.engine.bus_counters().accepted,
         }

@@ -1,6 +1,6 @@
 //! What became of messages, counted.
 
-use ringwire::{Outcome, Reason, Refusal, Report};
+use ringwire::{KafkaErrorCode, Outcome, Reason, Refusal, Report};
 use serde::Serialize;
 
 /// Counts of one publisher. Once every outcome is in, `accepted = delivered + not_sent + unknown`.
@@ -55,6 +55,11 @@ pub(crate) fn cause(report: &Report) -> String {
         Reason::BrokerError => {
             let info = report.broker_error().info();
             format!("the broker answered {} ({}): {}", info.name, report.broker_error().0, info.advice)
+        }
+        Reason::Expired | Reason::Shutdown if report.broker_error() != KafkaErrorCode::NONE => {
+            let (code, words) = (report.broker_error(), report.reason.text());
+            let info = code.info();
+            format!("{words}; the broker answered {} ({}) last: {}", info.name, code.0, info.advice)
         }
         reason => reason.text().to_owned(),
     }

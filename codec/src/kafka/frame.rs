@@ -113,10 +113,20 @@ impl OpenFrame {
     ///
     /// It is longer than its size can say.
     pub fn finish(self, out: &mut [u8]) -> Result<(), WireError> {
+        self.finish_with(out, 0)
+    }
+
+    /// The same, with so many bytes more that are not in `out` and will be sent in between.
+    ///
+    /// # Errors
+    ///
+    /// As [`OpenFrame::finish`].
+    pub fn finish_with(self, out: &mut [u8], apart: usize) -> Result<(), WireError> {
         let frame = &mut out[self.start..];
         let (size, payload) = frame.split_at_mut(SIZE_LEN);
-        let Ok(len) = i32::try_from(payload.len()) else {
-            let kind = WireErrorKind::TooLong { len: payload.len(), max: i32::MAX as usize };
+        let len = payload.len() + apart;
+        let Ok(len) = i32::try_from(len) else {
+            let kind = WireErrorKind::TooLong { len, max: i32::MAX as usize };
             return Err(WireError { message: "frame", version: -1, field: "size", offset: 0, kind });
         };
         size.copy_from_slice(&len.to_be_bytes());

@@ -125,7 +125,7 @@ fn produce_response() {
     });
 }
 
-/// Piece by piece gives the same bytes as all at once.
+/// Piece by piece gives the same bytes as all at once; so do batches that are put between them afterwards.
 #[test]
 fn the_encoder() {
     let known = ours::Api::Produce.versions();
@@ -158,6 +158,24 @@ fn the_encoder() {
             }
             encoder.finish().expect("it can be ended");
             assert_eq!(pieces, at_once, "v{version}, {} topics", topics.len());
+            let (mut apart, mut places) = (b"before".to_vec(), Vec::new());
+            let mut encoder =
+                ProduceEncoder::begin(&mut apart, &header, &whole, topics.len()).expect("it can be begun");
+            for topic in topics {
+                encoder.topic(topic.name, topic.topic_id, topic.partition_data.len()).expect("a topic");
+                for partition in topic.partition_data {
+                    let batch = partition.records.expect("a batch");
+                    places.push((
+                        encoder.partition_apart(partition.index, batch.len()).expect("a batch"),
+                        batch,
+                    ));
+                }
+            }
+            encoder.finish().expect("it can be ended");
+            for (at, batch) in places.into_iter().rev() {
+                apart.splice(at..at, batch.iter().copied());
+            }
+            assert_eq!(apart[b"before".len()..], at_once, "v{version}, {} topics", topics.len());
         }
     }
 }

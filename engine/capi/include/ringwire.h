@@ -424,7 +424,7 @@ typedef struct rw_report {
             int32_t reserved;
             int64_t offset;      /* -1 where the broker only says that it had the record already */
         } record;
-        int16_t broker_error;    /* RW_REASON_BROKER_ERROR: Kafka's own number */
+        int16_t broker_error;    /* RW_REASON_BROKER_ERROR: Kafka's own number; RW_REASON_EXPIRED and _SHUTDOWN: its last one, or 0 */
         char error[16];          /* RW_REASON_SERVER_ERROR: the beginning of the server's words, zeros behind */
     } detail;
     uint32_t channel;            /* rw_channel_index */

@@ -430,15 +430,35 @@ impl Core {
         self.writable.take()
     }
 
-    /// What is to be sent on a connection; empty if nothing is.
+    /// What is to be sent on a connection; empty if nothing is. If it [is in pieces](Core::is_in_pieces), the first one.
+    #[inline]
     pub fn output(&self, connection: ConnectionId) -> &[u8] {
         match &self.endpoints[usize::from(connection.endpoint().0)] {
             Endpoint::Redis(redis) => redis.output(connection.role()),
-            Endpoint::Kafka(producer) => producer.output(connection.lane()),
+            Endpoint::Kafka(producer) => producer.pieces(connection.lane()).next().unwrap_or(&[]),
         }
     }
 
-    /// `send` took the first `n` bytes of the output.
+    /// Whether what is to be sent on a connection does not lie in one place: large batches are not copied.
+    #[inline]
+    pub fn is_in_pieces(&self, connection: ConnectionId) -> bool {
+        match &self.endpoints[usize::from(connection.endpoint().0)] {
+            Endpoint::Redis(_) => false,
+            Endpoint::Kafka(producer) => producer.is_in_pieces(connection.lane()),
+        }
+    }
+
+    /// All that is to be sent on a connection, in order; no piece is empty.
+    pub fn pieces(&self, connection: ConnectionId) -> impl Iterator<Item = &[u8]> {
+        let (whole, pieces) = match &self.endpoints[usize::from(connection.endpoint().0)] {
+            Endpoint::Redis(redis) => (Some(redis.output(connection.role())), None),
+            Endpoint::Kafka(producer) => (None, Some(producer.pieces(connection.lane()))),
+        };
+        let whole = whole.filter(|output| !output.is_empty());
+        whole.into_iter().chain(pieces.into_iter().flatten())
+    }
+
+    /// `send` took the first `n` bytes of the pieces.
     ///
     /// # Panics
     /// If `n` is more than was lent.

@@ -11,7 +11,7 @@
 //!   connected, disconnected                │              ├─► Outlet::connect, close, state
 //!   space → received(now, connection, n)  ─┘              └─► output(connection) → sent(connection, n)
 //!                       then: poll(now, outlet) until it answers false, or as often as the driver cares
-//!                       then: for each take_writable(): send output(), say sent()
+//!                       then: for each take_writable(): send output(), or pieces(), say sent()
 //!                       then: nothing happens before deadline_ns()
 //! ```
 //!

@@ -150,7 +150,8 @@ impl Report {
         (i32::from_le_bytes(partition), i64::from_le_bytes(offset))
     }
 
-    /// The error of a Kafka broker, where the reason is [`Reason::BrokerError`].
+    /// The error of a Kafka broker, where the reason is [`Reason::BrokerError`]. Where a message waited for too long
+    /// ([`Reason::Expired`], [`Reason::Shutdown`]): what its broker answered last, or 0.
     pub fn broker_error(&self) -> ringwire_codec::kafka::ErrorCode {
         ringwire_codec::kafka::ErrorCode(i16::from_le_bytes([self.detail[0], self.detail[1]]))
     }
@@ -184,6 +185,11 @@ pub(crate) fn position_detail(partition: u32, offset: i64) -> [u8; 16] {
     detail[..4].copy_from_slice(&partition.to_le_bytes());
     detail[8..].copy_from_slice(&offset.to_le_bytes());
     detail
+}
+
+/// The detail of what waited for too long: what the broker answered last.
+pub(crate) fn last_error_detail(code: Option<ringwire_codec::kafka::ErrorCode>) -> [u8; 16] {
+    code.map_or([0; 16], broker_error_detail)
 }
 
 /// The detail of an error of a Kafka broker.

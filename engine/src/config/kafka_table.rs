@@ -237,8 +237,8 @@ pub(super) static KAFKA: &[Setting<Kafka>] = &[
             read: |it| it.options.max_in_flight as u64,
             write: |it, number| it.options.max_in_flight = number as usize,
         },
-        "Unanswered requests to one broker. Without idempotence, more than one may change the order when one is \
-         retried.",
+        "Unanswered requests to one broker. Without idempotence a partition has one batch under way at a time, so \
+         that its order is kept.",
     ),
     setting(
         "buffer.memory",

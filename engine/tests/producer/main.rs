@@ -6,6 +6,7 @@ mod corners;
 mod found;
 mod refused;
 mod scene;
+mod told;
 
 use ringwire_codec::kafka::{Api, ErrorCode, Versions};
 use ringwire_core::{

@@ -135,6 +135,12 @@ impl Scene {
         }
     }
 
+    /// Another channel, whose topic has its name.
+    pub(crate) fn open(&mut self, name: &str) {
+        let legs = vec![Leg::kafka_topic(KAFKA, name.as_bytes(), name, WhenDown::Buffer)];
+        self.core.open_channel(self.now, Channel { index: 1, name: name.as_bytes().into(), legs });
+    }
+
     pub(crate) fn cluster(&mut self) -> &mut Cluster {
         &mut self.cluster
     }
@@ -187,7 +193,8 @@ impl Scene {
             self.core.poll(self.now, &mut self.driver);
             let mut requests = 0;
             for connection in self.sockets.keys() {
-                let mut output = self.core.output(*connection);
+                let output = self.output(*connection);
+                let mut output = &output[..];
                 while let Some((len, rest)) = output.split_first_chunk::<4>() {
                     output = &rest[u32::from_be_bytes(*len) as usize..];
                     requests += 1;
@@ -276,11 +283,15 @@ impl Scene {
         !opens.is_empty() || !closes.is_empty()
     }
 
+    fn output(&self, connection: ConnectionId) -> Vec<u8> {
+        self.core.pieces(connection).flatten().copied().collect()
+    }
+
     fn send(&mut self, connection: ConnectionId) -> bool {
         let Some(id) = self.sockets.get(&connection) else { return false };
-        let output = self.core.output(connection);
+        let output = self.output(connection);
         let len = output.len();
-        self.cluster.receive(self.now.mono_ns, *id, output);
+        self.cluster.receive(self.now.mono_ns, *id, &output);
         self.core.sent(connection, len);
         len > 0
     }

@@ -1,6 +1,6 @@
 //! One stream socket, always non-blocking.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, getpeername,
-    getsockname, recv, send, socket_with, sockopt,
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
+    connect, getpeername, getsockname, recv, send, sendmsg, socket_with, sockopt,
 };
 
 use super::Address;
@@ -162,6 +162,20 @@ impl Socket {
     #[inline]
     pub fn send(&self, bytes: &[u8]) -> io::Result<Transfer> {
         match retry_on_intr(|| send(&self.fd, bytes, SendFlags::NOSIGNAL)) {
+            Ok(count) => Ok(Transfer::Done(count)),
+            Err(Errno::AGAIN) => Ok(Transfer::Blocked),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sends what the kernel takes of `pieces` now, in order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::send`].
+    pub fn send_pieces(&self, pieces: &[IoSlice<'_>]) -> io::Result<Transfer> {
+        let nothing_else = &mut SendAncillaryBuffer::default();
+        match retry_on_intr(|| sendmsg(&self.fd, pieces, nothing_else, SendFlags::NOSIGNAL)) {
             Ok(count) => Ok(Transfer::Done(count)),
             Err(Errno::AGAIN) => Ok(Transfer::Blocked),
             Err(error) => Err(error.into()),

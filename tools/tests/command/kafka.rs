@@ -1,7 +1,8 @@
 //! Kafka by the command line, against the embedded cluster.
 
-use ringwire_loopback::front::{KafkaFront, KafkaOptions, spawn_kafka};
+use ringwire_loopback::front::{self, KafkaFront, KafkaOptions, spawn_kafka};
 use ringwire_loopback::kafka::ClusterOptions;
+use ringwire_loopback::redis::Options;
 
 use crate::process::{QUOTES, Scratch, journalling, ringwire};
 
@@ -162,4 +163,40 @@ fn topics_are_made_listed_and_described() {
     ringwire(["topics", "--kafka", "127.0.0.1:9", "--timeout", "1"]).failed("127.0.0.1:9 does not answer");
     let redis = ringwire(["topics", "--redis", "redis://127.0.0.1:9"]);
     redis.turned_down("no endpoint is a Kafka");
+}
+
+#[test]
+fn a_topic_that_does_not_exist_is_named() {
+    let kafka = cluster(1);
+    let brokers = kafka.bootstrap();
+    let no_new_ones = "allow.auto.create.topics=false";
+    let there = ["--kafka", &brokers, "--set", no_new_ones, "--timeout", "2"];
+    ringwire(["replay", QUOTES, "--channel", "no.such"].iter().chain(&there)).failed(
+        "was not ready within 2 s: no messages are taken for topic no.such: UNKNOWN_TOPIC_OR_PARTITION (3)",
+    );
+}
+
+#[test]
+fn a_kafka_that_is_down_does_not_keep_a_redis_from_its_messages() {
+    let redis = front::spawn("127.0.0.1:0", Options::default()).unwrap();
+    let config = Scratch::new(format!(
+        "[endpoint.main]\nurl = \"{}\"\n[endpoint.log]\nurl = \"kafka://127.0.0.1:1\"\n[[route]]\nchannels = \"*\"\nto = \
+         [\"main\", \"log\"]\n",
+        redis.url()
+    ));
+    let ended = ringwire([
+        "replay",
+        QUOTES,
+        "--channel",
+        "fx",
+        "--config",
+        config.text(),
+        "--timeout",
+        "1",
+        "--json",
+    ]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!((ended.count("delivered"), ended.count("not_sent")), (9_500, 9_500), "{ended:?}");
+    assert!(ended.stderr.contains("no connection to kafka://127.0.0.1:1 within 1 s"), "{ended:?}");
+    assert!(ended.stderr.contains("the others do not wait for it"), "{ended:?}");
 }

@@ -130,6 +130,8 @@ pub struct ProduceEncoder<'v> {
     version: i16,
     topics_left: usize,
     partitions_left: usize,
+    /// Bytes of batches that are sent in between.
+    apart: usize,
 }
 
 impl<'v> ProduceEncoder<'v> {
@@ -147,7 +149,7 @@ impl<'v> ProduceEncoder<'v> {
     ) -> Result<Self, WireError> {
         let frame = OpenFrame::request(out, Api::Produce, header)?;
         let mut encoder =
-            Self { out, frame, version: header.version, topics_left: topics, partitions_left: 0 };
+            Self { out, frame, version: header.version, topics_left: topics, partitions_left: 0, apart: 0 };
         let mut writer = encoder.writer();
         let mut head = *head;
         head.head(&mut writer)?;
@@ -193,13 +195,41 @@ impl<'v> ProduceEncoder<'v> {
     ///
     /// If there are more partitions than were announced.
     pub fn partition(&mut self, index: i32, batch: &[u8]) -> Result<(), WireError> {
+        self.count_partition();
+        PartitionProduceData { index, records: Some(batch) }.fields(&mut self.writer())?;
+        self.end_topic()
+    }
+
+    /// Appends a partition without its batch of `len` bytes, and answers where in `out` that belongs: the caller sends it
+    /// from where it lies.
+    ///
+    /// # Errors
+    ///
+    /// As [`ProduceEncoder::partition`].
+    ///
+    /// # Panics
+    ///
+    /// As [`ProduceEncoder::partition`].
+    pub fn partition_apart(&mut self, mut index: i32, len: usize) -> Result<usize, WireError> {
+        self.count_partition();
+        let mut writer = self.writer();
+        writer.int32("index", &mut index)?;
+        writer.count("records", Some(len))?;
+        let at = self.out.len();
+        self.apart += len;
+        self.writer().no_tags()?;
+        self.end_topic()?;
+        Ok(at)
+    }
+
+    fn count_partition(&mut self) {
         self.partitions_left =
             self.partitions_left.checked_sub(1).expect("no more partitions than announced");
-        let is_last = self.partitions_left == 0;
-        let mut writer = self.writer();
-        PartitionProduceData { index, records: Some(batch) }.fields(&mut writer)?;
-        // The last one ends its topic.
-        if is_last { writer.no_tags() } else { Ok(()) }
+    }
+
+    /// The last partition ends its topic.
+    fn end_topic(&mut self) -> Result<(), WireError> {
+        if self.partitions_left == 0 { self.writer().no_tags() } else { Ok(()) }
     }
 
     /// Ends the request.
@@ -214,7 +244,7 @@ impl<'v> ProduceEncoder<'v> {
     pub fn finish(mut self) -> Result<(), WireError> {
         assert_eq!((self.topics_left, self.partitions_left), (0, 0), "topics and partitions left");
         self.writer().no_tags()?;
-        self.frame.finish(self.out)
+        self.frame.finish_with(self.out, self.apart)
     }
 }
 

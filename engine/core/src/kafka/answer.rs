@@ -18,11 +18,17 @@ use super::partition::{Batch, Entry};
 use super::settings::Acks;
 use super::{KafkaProducer, Slots, count};
 use crate::outlet::{Charge, EndpointId, Outlet};
-use crate::report::{Outcome, Reason, Report, broker_error_detail, position_detail};
+use crate::report::{Outcome, Reason, Report, broker_error_detail, last_error_detail, position_detail};
 use crate::status::LinkError;
 
 /// Offset of a batch of which the broker says only that it has it.
 const OFFSET_UNKNOWN: i64 = -1;
+
+/// Which of the asked partitions an answer names: a request has them in order.
+fn part_of(parts: &[Part], topic: Option<u32>, index: i32) -> Option<usize> {
+    let wanted = (topic?, u32::try_from(index).ok()?);
+    parts.binary_search_by_key(&wanted, |part| (part.topic, part.partition)).ok()
+}
 
 impl KafkaProducer {
     /// An answer came.
@@ -110,10 +116,9 @@ impl KafkaProducer {
         self.links[lane].throttle(now_ns, answer.throttle_time_ms);
         let mut is_news = false;
         for topic in answer.responses {
+            let number = self.topic_of(topic.name, topic.topic_id);
             for told in topic.partition_responses {
-                let Some(at) = self.part_of(parts, topic.name, topic.topic_id, told.index) else {
-                    continue;
-                };
+                let Some(at) = part_of(parts, number, told.index) else { continue };
                 is_news |= self.partition_answered(now_ns, parts[at], &told, &answer, outlet);
             }
         }
@@ -126,8 +131,9 @@ impl KafkaProducer {
         self.is_told.clear();
         self.is_told.resize(parts.len(), false);
         for topic in answer.responses {
+            let number = self.topic_of(topic.name, topic.topic_id);
             for partition in topic.partition_responses {
-                let at = self.part_of(parts, topic.name, topic.topic_id, partition.index);
+                let at = part_of(parts, number, partition.index);
                 let is_first = at.is_some_and(|at| !std::mem::replace(&mut self.is_told[at], true));
                 if !is_first {
                     let trouble = if at.is_some() { "came twice" } else { "was not asked for" };
@@ -143,14 +149,14 @@ impl KafkaProducer {
         Ok(())
     }
 
-    /// Which of the asked partitions an answer names.
-    fn part_of(&self, parts: &[Part], name: &str, id: [u8; 16], index: i32) -> Option<usize> {
-        let is_named = |part: &Part| {
-            let topic = &self.topics[part.topic as usize];
-            let is_id = name.is_empty() && (topic.id == id || topic.former_id == id);
-            part.partition as i32 == index && (topic.name == name || is_id)
-        };
-        parts.iter().position(is_named)
+    /// Which topic an answer names, by its name or its id.
+    fn topic_of(&self, name: &str, id: [u8; 16]) -> Option<u32> {
+        if !name.is_empty() {
+            return self.by_name.get(name).copied();
+        }
+        let number = *self.by_id.get(&id)?;
+        let topic = &self.topics[number as usize];
+        (topic.id == id || topic.former_id == id).then_some(number)
     }
 
     /// What became of one batch. Answers whether a leader changed.
@@ -181,6 +187,7 @@ impl KafkaProducer {
                 partition.is_proven = true;
                 partition.proven_ns = now_ns;
             }
+            self.is_state_stale |= partition.has_setback();
             partition.failures = 0;
             if let Some((batch, _)) = partition.take(index, true) {
                 self.delivered(now_ns, part, batch, offset, told.log_append_time_ms, outlet);
@@ -221,6 +228,8 @@ impl KafkaProducer {
         let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
         partition.returned(index, appended == Appended::Maybe);
         partition.failures = partition.failures.saturating_add(1);
+        partition.setback = Some(code);
+        self.is_state_stale |= partition.has_setback();
         let failures = partition.failures;
         let Some(batch) = partition.queue.get(index) else { return };
         let (is_ambiguous, attempts) = (batch.is_ambiguous, batch.attempts);
@@ -261,6 +270,7 @@ impl KafkaProducer {
     /// Ends a batch that the broker refused for good. That is an answer: what comes behind it has nothing to wait for.
     fn refuse(&mut self, now_ns: u64, part: Part, index: usize, code: ErrorCode, outlet: &mut impl Outlet) {
         let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
+        self.is_state_stale |= partition.has_setback();
         partition.failures = 0;
         partition.not_before_ns = 0;
         self.give_up(now_ns, part, index, Reason::BrokerError, code, outlet);
@@ -347,9 +357,14 @@ impl KafkaProducer {
         let partition = &mut self.topics[part.topic as usize].partitions[part.partition as usize];
         let is_ambiguous = partition.queue.get(index).is_some_and(|batch| batch.is_ambiguous);
         let identity = partition.identity;
+        let setback = partition.last_error();
         let Some((batch, needs_epoch)) = partition.take(index, is_ambiguous) else { return };
         let outcome = if is_ambiguous { Outcome::Unknown } else { Outcome::NotSent };
-        let detail = if reason == Reason::BrokerError { broker_error_detail(code) } else { [0; 16] };
+        let detail = match reason {
+            Reason::BrokerError => broker_error_detail(code),
+            Reason::Expired => last_error_detail(setback),
+            _ => [0; 16],
+        };
         for entry in &batch.entries {
             self.end(now_ns, entry, outcome, reason, detail, outlet);
         }

@@ -9,7 +9,7 @@ use ringwire_codec::kafka::{
 };
 
 use super::link::{Asked, Link, Part, Question};
-use super::partition::{Batch, Identity};
+use super::partition::{Batch, Identity, Partition};
 use super::topic::Topic;
 use super::{KafkaProducer, Slots};
 use crate::backoff::Random;
@@ -406,6 +406,7 @@ impl KafkaProducer {
             ErrorCode::NONE => {}
             code if code.info().retriable => {
                 let since_ns = *topic.missing_since_ns.get_or_insert(now_ns);
+                self.is_state_stale |= topic.missing.replace(code) != Some(code);
                 let is_over = now_ns.saturating_sub(since_ns) >= patience_ns;
                 if is_over {
                     self.refuse_topic(now_ns, index, code, outlet);
@@ -417,13 +418,20 @@ impl KafkaProducer {
                 return false;
             }
         }
+        self.is_state_stale |= topic.missing.take().is_some();
         topic.missing_since_ns = None;
         topic.refused = None;
         let is_another = topic.id != NO_UUID && told.topic_id != NO_UUID && topic.id != told.topic_id;
         if is_another {
+            self.by_id.remove(&topic.former_id);
             topic.former_id = topic.id;
         }
-        topic.id = told.topic_id;
+        if topic.id != told.topic_id {
+            topic.id = told.topic_id;
+            if topic.id != NO_UUID {
+                self.by_id.insert(topic.id, index);
+            }
+        }
         let count = told.partitions.len();
         topic.grow(count);
         topic.count = count as u32;
@@ -628,6 +636,34 @@ impl KafkaProducer {
 
     /// What is wrong, the most telling thing first.
     pub(super) fn error(&self) -> Option<LinkError> {
+        self.trouble().or_else(|| self.setback())
+    }
+
+    /// What is tried again and does not get better by itself.
+    fn setback(&self) -> Option<LinkError> {
+        let words = |name: &str, code: ErrorCode, rest: &str| {
+            let words = format!("{name}{rest}: {} ({}); {}", code.info().name, code.0, code.info().advice);
+            Some(LinkError::Topic(words))
+        };
+        self.topics.iter().find_map(|topic| {
+            if let Some(code) = topic.missing {
+                return words(&topic.name, code, "");
+            }
+            let ails = |partition: &Partition| partition.has_setback() || partition.leader < 0;
+            let number = topic.present().iter().position(ails)?;
+            let partition = &topic.partitions[number];
+            match partition.setback.filter(|_| partition.has_setback()) {
+                Some(code) => words(&topic.name, code, &format!(", partition {number}")),
+                None => Some(LinkError::Topic(format!(
+                    "{}, partition {number}: it has no leader now; its brokers are down, or about to elect one",
+                    topic.name
+                ))),
+            }
+        })
+    }
+
+    /// What keeps the endpoint from being connected, or a topic from taking messages.
+    pub(super) fn trouble(&self) -> Option<LinkError> {
         if let Some(trouble) = &self.cluster.trouble {
             return Some(trouble.clone());
         }

@@ -17,12 +17,17 @@ use super::KafkaProducer;
 use super::link::{Part, Question};
 use super::partition::{Partition, Sendable};
 use super::settings::Acks;
+use super::wire::Apart;
 use crate::outlet::Outlet;
 use crate::report::Reason;
 use crate::time::{MILLISECOND_NS, NEVER_NS};
 
 /// Bytes that wait in a connection's output before nothing more is put there: what has not left us can still grow.
 const OUTPUT_MAX: usize = 512 << 10;
+/// A batch of so many bytes is sent from where it lies: to copy less costs less than the `send` that it takes. Where batches
+/// are small, this part of the largest.
+const APART_MIN: usize = 16 << 10;
+const APART_PART: usize = 16;
 /// Bytes of a request beside its batches: head, topic name and partition, at the most.
 const REQUEST_HEAD_LEN: usize = 512;
 /// Batches of one request: enough for every partition that a broker leads on a shard, in most clusters.
@@ -110,7 +115,7 @@ impl KafkaProducer {
                 self.wake_at_ns = self.wake_at_ns.min(link.muted_until_ns);
                 return more;
             }
-            if link.output().len() >= OUTPUT_MAX {
+            if link.wire.waiting() >= OUTPUT_MAX {
                 return more;
             }
             // Nobody waits for an answer: then there is nothing to grow for.
@@ -321,7 +326,9 @@ impl KafkaProducer {
             timeout_ms: i32::try_from(self.settings.request_timeout_ns / MILLISECOND_NS).unwrap_or(i32::MAX),
             ..ProduceRequest::default()
         };
-        let topics = &self.topics;
+        let (topics, apart) = (&self.topics, &mut self.apart);
+        let apart_min = APART_MIN.min(self.settings.batch_size / APART_PART);
+        apart.clear();
         let write = |question: &Question, out: &mut Vec<u8>, header: &RequestHeader<'_>| {
             let Question::Produce(parts) = question else { return Ok(()) };
             let of_one_topic = |one: &Part, other: &Part| one.topic == other.topic;
@@ -335,12 +342,21 @@ impl KafkaProducer {
                     let partition = &topic.partitions[part.partition as usize];
                     let batch = partition.queue.iter().rfind(|batch| batch.is_under_way);
                     let bytes = batch.map_or(&[][..], |batch| batch.frozen.bytes());
-                    request.partition(part.partition as i32, bytes)?;
+                    let (index, len) = (part.partition as i32, bytes.len());
+                    if let Some(batch) = batch.filter(|_| len >= apart_min) {
+                        let (at, departure) = (request.partition_apart(index, len)? as u64, batch.departure);
+                        apart.push(Apart { at, part: *part, departure, len });
+                    } else {
+                        request.partition(index, bytes)?;
+                    }
                 }
             }
             request.finish()
         };
         let asked = self.links[lane].ask(now_ns, &self.settings, Question::Produce(parts), version, write);
+        if asked.is_ok() {
+            self.links[lane].put_apart(self.apart.drain(..));
+        }
         self.writable.push(self.links[lane].connection);
         asked
     }

@@ -18,8 +18,9 @@ use ringwire_codec::kafka::{
 };
 
 use super::settings::{KafkaSettings, SOFTWARE_NAME};
+use super::wire::{Apart, Piece, Wire};
 use crate::backoff::{self, Random};
-use crate::buffer::{Input, Output};
+use crate::buffer::Input;
 use crate::outlet::ConnectionId;
 use crate::status::LinkError;
 use crate::time::{MILLISECOND_NS, NEVER_NS, SECOND_NS};
@@ -89,7 +90,7 @@ pub(super) struct Link {
     pub(super) port: u16,
     state: State,
     input: Input,
-    pub(super) output: Output,
+    pub(super) wire: Wire,
     pub(super) asked: VecDeque<Asked>,
     pub(super) produces_asked: usize,
     /// The version of each of [`APIS`] that both sides speak.
@@ -119,7 +120,7 @@ impl Link {
             port,
             state: State::Idle,
             input: Input::default(),
-            output: Output::default(),
+            wire: Wire::default(),
             asked: VecDeque::new(),
             produces_asked: 0,
             versions: [None; APIS.len()],
@@ -200,7 +201,7 @@ impl Link {
 
     fn clear(&mut self) {
         self.input.clear();
-        self.output.restart(b"");
+        self.wire.restart();
         self.produces_asked = 0;
         self.versions = [None; APIS.len()];
     }
@@ -221,7 +222,7 @@ impl Link {
 
     /// When the oldest question has waited too long.
     fn patience_ends_ns(&self, settings: &KafkaSettings) -> u64 {
-        let oldest = self.asked.iter().find(|asked| asked.is_answered || asked.end > self.output.sent_to());
+        let oldest = self.asked.iter().find(|asked| asked.is_answered || asked.end > self.wire.sent_to());
         oldest.map_or(NEVER_NS, |asked| {
             asked.since_ns.max(self.last_received_ns).saturating_add(settings.request_timeout_ns)
         })
@@ -289,7 +290,7 @@ impl Link {
     ) -> Result<(), Question> {
         let correlation_id = self.next_correlation;
         let header = RequestHeader { version, correlation_id, client_id: Some(&settings.client_id) };
-        let out = self.output.writer();
+        let out = self.wire.writer();
         let start = out.len();
         if write(&question, out, &header).is_err() {
             out.truncate(start);
@@ -299,7 +300,7 @@ impl Link {
         let is_produce = matches!(question, Question::Produce(_));
         self.produces_asked += usize::from(is_produce);
         let is_answered = !is_produce || settings.acks.number() != 0;
-        let end = self.output.end();
+        let end = self.wire.end();
         self.asked.push_back(Asked { question, version, correlation_id, end, since_ns: now_ns, is_answered });
         Ok(())
     }
@@ -321,17 +322,17 @@ impl Link {
     }
 
     /// What the driver may send now.
-    pub(super) fn output(&self) -> &[u8] {
-        if self.gone.is_none() && matches!(self.state, State::Greeting { .. } | State::Ready) {
-            self.output.unsent()
-        } else {
-            &[]
-        }
+    pub(super) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        let is_open = self.gone.is_none() && matches!(self.state, State::Greeting { .. } | State::Ready);
+        is_open.then(|| self.wire.pieces()).into_iter().flatten()
     }
 
-    pub(super) fn sent(&mut self, n: usize) {
-        self.output.sent(n);
-        self.output.keep_from(self.output.sent_to());
+    /// Batches of the request that was asked last are sent from where they lie.
+    pub(super) fn put_apart(&mut self, apart: impl Iterator<Item = Apart>) {
+        self.wire.put_apart(apart);
+        if let Some(asked) = self.asked.back_mut() {
+            asked.end = self.wire.end();
+        }
     }
 
     /// The driver lost the connection, or could not open it.
@@ -357,7 +358,7 @@ impl Link {
         let id = frame.correlation_id();
         match self.asked.pop_front() {
             Some(asked)
-                if asked.correlation_id == id && asked.end <= self.output.sent_to() && asked.is_answered =>
+                if asked.correlation_id == id && asked.end <= self.wire.sent_to() && asked.is_answered =>
             {
                 self.produces_asked -= usize::from(matches!(asked.question, Question::Produce(_)));
                 Ok(Some(asked))
@@ -388,7 +389,7 @@ impl Link {
 
     /// The oldest question, if it was sent whole and gets no answer.
     pub(super) fn take_unanswerable(&mut self) -> Option<Asked> {
-        let sent_to = self.output.sent_to();
+        let sent_to = self.wire.sent_to();
         let is_done = self.asked.front().is_some_and(|asked| !asked.is_answered && asked.end <= sent_to);
         let asked = if is_done { self.asked.pop_front() } else { None };
         self.produces_asked -= usize::from(asked.is_some());
@@ -479,7 +480,7 @@ impl Link {
 
     /// Whether all of a question's bytes were handed to the network, as far as this connection went.
     pub(super) fn was_sent(&self, asked: &Asked) -> bool {
-        asked.end <= self.output.sent_to()
+        asked.end <= self.wire.sent_to()
     }
 
     /// The broker wants a pause of so many milliseconds, whatever it answers besides (KIP-219).

@@ -8,6 +8,7 @@
 //! | File | What |
 //! |---|---|
 //! | `link.rs` | one connection: opening, greeting, questions and answers in order |
+//! | `wire.rs` | what goes out on it, large batches from where they lie |
 //! | `cluster.rs` | brokers and leaders, as metadata and hints tell of them; the producer's identity |
 //! | `topic.rs`, `partition.rs` | batches, their sequence, what may be sent when |
 //! | `dispatch.rs` | builds Produce requests |
@@ -23,6 +24,7 @@ mod partitioner;
 mod pool;
 pub mod settings;
 mod topic;
+mod wire;
 
 use std::collections::HashMap;
 
@@ -31,15 +33,16 @@ use ringwire_codec::kafka::{Compressors, ErrorCode, PushError};
 use self::cluster::Cluster;
 use self::dispatch::Budget;
 use self::link::{Due, Link, Part};
-use self::partition::Entry;
+use self::partition::{Batch, Entry};
 use self::pool::Pool;
 use self::settings::{Acks, KafkaSettings};
 use self::topic::{Held, Topic};
+use self::wire::{Apart, Piece};
 use crate::backoff::Random;
 use crate::channel::Leg;
 use crate::frame::Frame;
 use crate::outlet::{ConnectionId, EndpointId, Outlet, PublisherId, Role};
-use crate::report::{Outcome, Reason, broker_error_detail};
+use crate::report::{Outcome, Reason, broker_error_detail, last_error_detail};
 use crate::settings::WhenDown;
 use crate::status::{Counters, EndpointState, LaneStatus, LinkError};
 use crate::time::{MILLISECOND_NS, NEVER_NS, Now};
@@ -78,6 +81,8 @@ pub(crate) struct KafkaProducer {
     cluster: Cluster,
     topics: Vec<Topic>,
     by_name: HashMap<String, u32>,
+    /// By every id that a topic has had.
+    by_id: HashMap<[u8; 16], u32>,
     compressors: Compressors,
     pool: Pool,
     /// Partitions with something to send whose leader is not known, or has no connection yet.
@@ -88,6 +93,8 @@ pub(crate) struct KafkaProducer {
     is_told: Vec<bool>,
     /// Memory of requests' lists of partitions.
     spare_parts: Vec<Vec<Part>>,
+    /// Batches of the request that is being written.
+    apart: Vec<Apart>,
     /// Bytes that came and are not compressed yet; an estimate. And whether some of them are a piece that could be.
     appended: usize,
     is_behind: bool,
@@ -123,10 +130,12 @@ impl KafkaProducer {
             is_told: Vec::new(),
             topics: Vec::new(),
             by_name: HashMap::new(),
+            by_id: HashMap::new(),
             compressors: Compressors::new(),
             pool: Pool::default(),
             homeless: Vec::new(),
             spare_parts: Vec::new(),
+            apart: Vec::new(),
             appended: 0,
             is_behind: false,
             first_lane: 0,
@@ -438,9 +447,10 @@ impl KafkaProducer {
         let patience_ns = self.settings.delivery_timeout_ns;
         let is_old = |since_ns: u64| now_ns.saturating_sub(since_ns) >= patience_ns;
         for topic in 0..self.topics.len() {
+            let missing = last_error_detail(self.topics[topic].missing);
             while self.topics[topic].held.front().is_some_and(|held| is_old(held.entry.since_ns)) {
                 let Some(held) = self.topics[topic].held.pop_front() else { break };
-                self.end(now_ns, &held.entry, Outcome::NotSent, Reason::Expired, [0; 16], outlet);
+                self.end(now_ns, &held.entry, Outcome::NotSent, Reason::Expired, missing, outlet);
             }
             for number in 0..self.topics[topic].partitions.len() {
                 let part = Part { topic: topic as u32, partition: number as u32 };
@@ -501,11 +511,14 @@ impl KafkaProducer {
         let are_led = self.topics.iter().all(|topic| {
             // A topic that the cluster refuses is its own trouble.
             let partitions = topic.present();
+            // One that was opened since, and that nobody has told of yet, leaves the others as they are.
+            let is_new = partitions.is_empty() && self.announced == EndpointState::Connected;
             topic.refused.is_some()
+                || is_new
                 || !partitions.is_empty() && partitions.iter().all(|partition| is_up(partition.leader))
         });
         let is_connected = has_identity && are_led && self.links.iter().any(Link::is_ready);
-        match self.error() {
+        match self.trouble() {
             _ if is_connected => EndpointState::Connected,
             Some(error) if error.is_refusal() => EndpointState::Failed,
             _ if self.was_connected => EndpointState::Reconnecting,
@@ -571,16 +584,18 @@ impl KafkaProducer {
             self.return_all(now_ns, lane, outlet);
         }
         for topic in 0..self.topics.len() {
+            let missing = last_error_detail(self.topics[topic].missing);
             while let Some(held) = self.topics[topic].held.pop_front() {
-                self.end(now_ns, &held.entry, Outcome::NotSent, Reason::Shutdown, [0; 16], outlet);
+                self.end(now_ns, &held.entry, Outcome::NotSent, Reason::Shutdown, missing, outlet);
             }
             for number in 0..self.topics[topic].partitions.len() {
                 let partition = &mut self.topics[topic].partitions[number];
                 partition.seal(&mut self.compressors, &mut self.pool);
+                let setback = last_error_detail(partition.last_error());
                 for batch in std::mem::take(&mut partition.queue) {
                     let outcome = if batch.is_ambiguous { Outcome::Unknown } else { Outcome::NotSent };
                     for entry in &batch.entries {
-                        self.end(now_ns, entry, outcome, Reason::Shutdown, [0; 16], outlet);
+                        self.end(now_ns, entry, outcome, Reason::Shutdown, setback, outlet);
                     }
                 }
             }
@@ -621,13 +636,29 @@ impl KafkaProducer {
         self.links[lane].received(now_ns, n);
     }
 
-    pub(crate) fn output(&self, lane: usize) -> &[u8] {
-        self.links.get(lane).map_or(&[], Link::output)
+    /// All that may be sent on a connection, up to a batch that is there no more.
+    pub(crate) fn pieces(&self, lane: usize) -> impl Iterator<Item = &[u8]> {
+        let pieces = self.links.get(lane).map(Link::pieces).into_iter().flatten();
+        let bytes = pieces.map_while(|piece| match piece {
+            Piece::Own(bytes) => Some(bytes),
+            Piece::Batch(apart, from) => self.batch_under_way(&apart)?.frozen.bytes().get(from..),
+        });
+        bytes.filter(|bytes| !bytes.is_empty())
+    }
+
+    pub(crate) fn is_in_pieces(&self, lane: usize) -> bool {
+        self.links.get(lane).is_some_and(|link| link.wire.is_in_pieces())
+    }
+
+    fn batch_under_way(&self, apart: &Apart) -> Option<&Batch> {
+        let topic = self.topics.get(apart.part.topic as usize)?;
+        let partition = topic.partitions.get(apart.part.partition as usize)?;
+        partition.queue.iter().find(|batch| batch.is_under_way && batch.departure == apart.departure)
     }
 
     /// Answers whether something follows from it at once: without acknowledgements, sent is all there is.
     pub(crate) fn sent(&mut self, lane: usize, n: usize) -> bool {
-        self.links[lane].sent(n);
+        self.links[lane].wire.sent(n);
         self.settings.acks == Acks::None
     }
 

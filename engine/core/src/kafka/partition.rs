@@ -14,8 +14,8 @@
 use std::collections::VecDeque;
 
 use ringwire_codec::kafka::{
-    BatchError, Compression, Compressors, FrozenBatch, Header, Headers, OpenBatch, Producer, PushError,
-    Record,
+    BatchError, Compression, Compressors, ErrorCode, FrozenBatch, Header, Headers, OpenBatch, Producer,
+    PushError, Record,
 };
 
 use super::pool::Pool;
@@ -30,6 +30,8 @@ const HEADERS_INLINE: usize = 16;
 /// For so long after a success a broker surely knows the producer: far below any sensible `producer.id.expiration.ms`, a
 /// day by default.
 const KNOWN_NS: u64 = 60 * SECOND_NS;
+/// Failures in a row that the status tells of.
+const SETBACK_FAILURES: u32 = 3;
 
 /// What is needed to answer for a message.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +90,8 @@ pub(super) struct Batch {
     /// It has its place in the sequence.
     pub(super) is_numbered: bool,
     pub(super) is_under_way: bool,
+    /// Which of the partition's departures it was when it last left, from 1.
+    pub(super) departure: u64,
     /// An attempt may be in the log.
     pub(super) is_ambiguous: bool,
     /// A number before its own will never come: the broker refuses it, whatever becomes of its attempts.
@@ -127,6 +131,7 @@ pub(super) struct Partition {
     pub(super) queue: VecDeque<Batch>,
     /// Batches of the queue that are under way, all on the connection of `lane`.
     pub(super) under_way: usize,
+    departures: u64,
     pub(super) lane: u16,
     /// The identity that its sequence counts in, and the sequence of the next batch.
     pub(super) identity: Option<Identity>,
@@ -140,6 +145,8 @@ pub(super) struct Partition {
     pub(super) not_before_ns: u64,
     /// Failures in a row.
     pub(super) failures: u32,
+    /// What the last one was.
+    pub(super) setback: Option<ErrorCode>,
     /// Stands in some list of partitions with something to send.
     pub(super) is_listed: bool,
     /// The topic was made anew, and has no partition of this number.
@@ -157,6 +164,7 @@ impl Partition {
             is_urgent: false,
             queue: VecDeque::new(),
             under_way: 0,
+            departures: 0,
             lane: 0,
             identity: None,
             next_sequence: 0,
@@ -164,6 +172,7 @@ impl Partition {
             proven_ns: 0,
             has_gap: false,
             not_before_ns: 0,
+            setback: None,
             failures: 0,
             is_listed: false,
             is_gone: false,
@@ -202,6 +211,7 @@ impl Partition {
             attempts: 0,
             is_numbered: false,
             is_under_way: false,
+            departure: 0,
             is_ambiguous: false,
             is_behind_gap: false,
         });
@@ -292,8 +302,20 @@ impl Partition {
         }
         batch.attempts += 1;
         batch.is_under_way = true;
+        self.departures += 1;
+        batch.departure = self.departures;
         self.under_way += 1;
         self.lane = lane;
+    }
+
+    /// What the broker answered last, if that was an error.
+    pub(super) fn last_error(&self) -> Option<ErrorCode> {
+        self.setback.filter(|_| self.failures > 0)
+    }
+
+    /// Whether it failed again and again: what fails once is told by nobody.
+    pub(super) fn has_setback(&self) -> bool {
+        self.failures >= SETBACK_FAILURES && self.setback.is_some()
     }
 
     /// The place of the oldest batch under way: the next answer is about it.
@@ -418,6 +440,7 @@ impl Partition {
             attempts: batch.attempts,
             is_numbered: batch.is_numbered,
             is_under_way: false,
+            departure: 0,
             is_ambiguous: false,
             is_behind_gap: false,
         };

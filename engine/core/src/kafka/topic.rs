@@ -31,6 +31,8 @@ pub(super) struct Topic {
     pub(super) held: VecDeque<Held>,
     /// Since when the brokers do not know it.
     pub(super) missing_since_ns: Option<u64>,
+    /// What they say of it meanwhile.
+    pub(super) missing: Option<ErrorCode>,
     /// Why it takes no messages.
     pub(super) refused: Option<ErrorCode>,
     limits: BatchLimits,
@@ -53,6 +55,7 @@ impl Topic {
             memory: Memory::default(),
             held: VecDeque::new(),
             missing_since_ns: None,
+            missing: None,
             refused: None,
             limits,
             compression: settings.compression,

@@ -221,18 +221,18 @@ impl Shard {
         while self.core.take_writable().is_some() {}
         for at in 0..self.port.connections.len() {
             let connection = self.port.connections[at];
-            let output = self.core.output(connection);
+            let output: Vec<u8> = self.core.pieces(connection).flatten().copied().collect();
             if output.is_empty() || !self.port.is_open(connection) {
                 continue;
             }
             let (ctx, len) = (&mut self.port.ctx, output.len());
             let limit = OUTPUT_MAX + self.port.scenario.settings.max_request_size;
             ctx.judge.require(len <= limit, "output is bounded", || format!("{len} bytes"));
-            wire::offered(ctx, connection, output);
+            wire::offered(ctx, connection, &output);
             if ctx.random.percent(3) {
                 continue;
             }
-            let n = self.network.send(ctx, connection, output);
+            let n = self.network.send(ctx, connection, &output);
             ctx.coverage.partial_sends += u64::from(n > 0 && n < len);
             if n > 0 {
                 wire::taken(ctx, connection, n);
