@@ -81,6 +81,12 @@ impl HostShard {
         self.shard.disarm();
     }
 
+    /// Makes the descriptor readable until the next [`HostShard::arm`] or [`HostShard::disarm`]: for who waits on it before
+    /// having polled.
+    pub fn ring(&mut self) {
+        self.shard.ring();
+    }
+
     /// An epoll descriptor: readable when a socket has something, or when somebody rang.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.shard.fd()

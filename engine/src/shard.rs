@@ -405,6 +405,11 @@ impl Shard {
         self.sleeper.drain();
     }
 
+    /// Makes the descriptor readable until the next [`Shard::arm`].
+    pub(crate) fn ring(&mut self) {
+        self.sleeper.ring();
+    }
+
     /// An epoll descriptor that is readable when a socket is, or when somebody rang.
     pub(crate) fn fd(&self) -> std::os::fd::BorrowedFd<'_> {
         std::os::fd::AsFd::as_fd(self.connections.poller())

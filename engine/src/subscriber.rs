@@ -174,6 +174,12 @@ impl Subscriber {
         self.sleeper.fd()
     }
 
+    /// Makes the descriptor readable until the next [`Subscriber::arm`], whether there is anything or not: for who waits on it
+    /// before having polled.
+    pub fn ring(&mut self) {
+        self.sleeper.ring();
+    }
+
     /// Asks to be rung when the next event comes. Answers `false`, and does not ask, if there is one already.
     ///
     /// The end rings once, and arming silences what rang before: look at [`Subscriber::is_ended`] after it.

@@ -134,6 +134,12 @@ pub struct Sleeper {
 }
 
 impl Sleeper {
+    /// Makes the descriptor readable until it is drained, as if somebody had rung.
+    pub fn ring(&mut self) {
+        self.shared.set_sleeping(false);
+        self.shared.bell.ring();
+    }
+
     /// Announces that this thread is about to sleep. Look at every ring after it, and sleep only if all are
     /// empty.
     ///

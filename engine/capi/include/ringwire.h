@@ -10,6 +10,7 @@
  *   rw_free(config);
  *   rw_channel_open(engine, "fx.eurusd", 9, &quotes);
  *   rw_publisher_open(engine, &publisher, &reports);
+ *   rw_engine_wait_ready(engine, 5000000000);                        // until then publishing is refused
  *   rw_publish(publisher, quotes, "1.12120,1.12172", 15, NULL);      // strategy thread: never blocks
  *   rw_reports_poll(reports, array, 64);                             // another thread, or the same
  *   rw_engine_shutdown(engine, 1000000000, NULL);
@@ -44,8 +45,11 @@
  *   rw_reports, rw_subscriber,         any thread, one at a time; a second one is refused meanwhile.
  *   rw_shard
  *
+ *   No callback may throw, or be left by longjmp; no thread may be cancelled (pthread_cancel) within a call.
+ *
  *   No callback for a message ever runs on a thread of ours. Our threads are named ringwire-*, and rw_free of an engine
- *   waits for their end: but for a ringwire-dns-N whose host name the system still looks up, which calls you no more.
+ *   waits for their end: but for a ringwire-dns-N whose host name the system still looks up, and a helper of glommio's that
+ *   ends some milliseconds later, neither of which calls you any more. The shared library stays loaded after dlclose.
  *
  * WHAT IT LEAVES ALONE
  *
@@ -159,7 +163,8 @@ int rw_config_host_driven(rw_config *config);
 
 /* Called on each thread of ours when it begins, with its name: to set its priority, say. NULL for none.
  * `user` must stay valid until rw_free of the engine returns, or rw_engine_start fails: both wait for a callback that
- * runs, and none comes after them. It may call any function on another handle. */
+ * runs, and none comes after them. It may call any function on a handle of another engine
+ * but rw_free and rw_engine_shutdown of that engine. */
 typedef void (*rw_thread_start)(void *user, const char *name);
 int rw_config_on_thread_start(rw_config *config, rw_thread_start callback, void *user);
 
@@ -445,8 +450,8 @@ int rw_reports_poll(rw_reports *reports, rw_report *array, size_t capacity);
 int rw_reports_wait(rw_reports *reports, uint64_t timeout_ns);
 
 /* A descriptor for epoll, poll, libuv, Asio: readable when there may be something to poll. Poll until the answer is 0,
- * then wait on it again: a poll that answers 0 asks to be rung once. From this call on such a poll costs a system call
- * or two. Ours: never close it, read it or write it. Valid until the handle is freed. */
+ * then wait on it again: a poll that answers 0 asks to be rung once. It is readable at first, and after a wait
+ * whose time has passed. From this call on a poll that answers 0 costs a system call or two. Ours: never close it, read it or write it. Valid until the handle is freed. */
 int rw_reports_fd(rw_reports *reports);
 
 /* --------------------------------------------------------------------------------------------- subscribing */

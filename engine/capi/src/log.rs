@@ -83,6 +83,7 @@ struct Told {
     publish: EndpointState,
     subscribe: EndpointState,
     breaker: BreakerState,
+    reconnects: u64,
 }
 
 impl Told {
@@ -90,6 +91,7 @@ impl Told {
         publish: EndpointState::Disconnected,
         subscribe: EndpointState::Disconnected,
         breaker: BreakerState::Closed,
+        reconnects: 0,
     };
 }
 
@@ -119,7 +121,15 @@ impl Watch {
             publish: endpoint.publish.state,
             subscribe: endpoint.subscribe.state,
             breaker: endpoint.breaker,
+            reconnects: endpoint.counters.reconnects,
         };
+        let is_seen = (now.publish, now.subscribe) != (before.publish, before.subscribe);
+        if now.reconnects > before.reconnects && !is_seen {
+            // Lost and there again between two looks.
+            let (name, address) = (&endpoint.name, &endpoint.address);
+            self.log
+                .line(WARNING, &format!("{name} ({address}): the connection was lost, and is there again"));
+        }
         self.lane(endpoint, "publishing", &endpoint.publish, before.publish);
         self.lane(endpoint, "subscriptions", &endpoint.subscribe, before.subscribe);
         if now.breaker != before.breaker {

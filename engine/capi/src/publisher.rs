@@ -157,14 +157,14 @@ export! {
         len: usize,
         timeout_ns: u64,
     ) {
-        let (publisher, channel) = (publisher.own()?, channel.get()?);
+        let (publisher, channel) = (publisher.own_long()?, channel.get()?);
         let timeout = duration(timeout_ns);
         let is_writable = publisher.desk.with(|it| it.wait_writable(&channel.0, len, timeout))?;
         Ok(c_int::from(is_writable.map_err(of_refusal)?))
     }
 
     fn rw_flush(publisher: Handle<rw_publisher>, timeout_ns: u64) {
-        let is_flushed = publisher.own()?.desk.with(|it| it.flush(duration(timeout_ns)))?;
+        let is_flushed = publisher.own_long()?.desk.with(|it| it.flush(duration(timeout_ns)))?;
         Ok(c_int::from(is_flushed))
     }
 

@@ -94,6 +94,10 @@ impl rw_reports {
         } else if self.reports.is_ended() && self.reports.is_empty() {
             Err(CLOSED)
         } else {
+            if self.has_fd {
+                // What this waited for rings nobody any more.
+                self.reports.ring();
+            }
             Ok(0)
         }
     }
@@ -113,7 +117,10 @@ export! {
     fn rw_reports_fd(reports: Handle<rw_reports>) {
         let mut reports = reports;
         let mut reports = reports.lease()?;
-        reports.has_fd = true;
+        if !std::mem::replace(&mut reports.has_fd, true) {
+            // Who waits on it first finds out what came before.
+            reports.reports.ring();
+        }
         Ok(reports.reports.fd().as_raw_fd())
     }
 }

@@ -68,7 +68,10 @@ export! {
     fn rw_shard_fd(shard: Handle<rw_shard>) {
         let mut shard = shard;
         let mut shard = shard.lease()?;
-        shard.has_fd = true;
+        if !std::mem::replace(&mut shard.has_fd, true) {
+            // As rw_reports_fd.
+            shard.shard.ring();
+        }
         Ok(shard.shard.fd().as_raw_fd())
     }
 }

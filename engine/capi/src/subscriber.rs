@@ -171,6 +171,10 @@ impl rw_subscriber {
         } else if self.subscriber.is_ended() && self.subscriber.is_empty() {
             Err(CLOSED)
         } else {
+            if self.has_fd {
+                // As rw_reports_wait.
+                self.subscriber.ring();
+            }
             Ok(0)
         }
     }
@@ -238,7 +242,10 @@ export! {
     fn rw_subscriber_fd(subscriber: Handle<rw_subscriber>) {
         let mut subscriber = subscriber;
         let mut subscriber = subscriber.lease()?;
-        subscriber.has_fd = true;
+        if !std::mem::replace(&mut subscriber.has_fd, true) {
+            // As rw_reports_fd.
+            subscriber.subscriber.ring();
+        }
         Ok(subscriber.subscriber.fd().as_raw_fd())
     }
 }

@@ -2,7 +2,9 @@
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 
+#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -360,6 +362,74 @@ static void wrong_threads(void) {
     CHECK(rw_poll(subscriber, events, 64) > 0);
 }
 
+struct flushing {
+    rw_publisher *publisher;
+    rw_channel *channel;
+    atomic_int has_published;
+};
+
+static void *flush_long(void *given) {
+    struct flushing *it = given;
+    ANSWERS(rw_publish(it->publisher, it->channel, "x", 1, NULL), RW_OK);
+    atomic_store(&it->has_published, 1);
+    ANSWERS(rw_flush(it->publisher, 2 * SECOND_NS), 0);
+    ANSWERS(rw_publish(it->publisher, it->channel, "x", 1, NULL), RW_OK);
+    ANSWERS(rw_publisher_unbind(it->publisher), RW_OK);
+    return NULL;
+}
+
+/* Nobody drives the shard, so a flush waits: meanwhile the publisher cannot be freed. */
+static void long_calls(void) {
+    static const char routes[] = "[[route]]\nchannels = \"*\"\nto = [\"main\"]\nwhen_down = \"buffer\"\n";
+    struct flushing it = {0};
+    pthread_t thread;
+    rw_config *config;
+    rw_engine *undriven;
+    rw_reports *unread;
+    ANSWERS(rw_config_new(RW_ABI_VERSION, &config), RW_OK);
+    ANSWERS(rw_config_parse(config, routes, strlen(routes)), RW_OK);
+    ANSWERS(rw_config_set(config, "endpoint.main.url", "redis://127.0.0.1:1"), RW_OK);
+    ANSWERS(rw_config_host_driven(config), RW_OK);
+    ANSWERS(rw_engine_start(config, &undriven), RW_OK);
+    ANSWERS(rw_free(config), RW_OK);
+    ANSWERS(rw_channel_open(undriven, "x", 1, &it.channel), RW_OK);
+    ANSWERS(rw_publisher_open(undriven, &it.publisher, &unread), RW_OK);
+    CHECK(pthread_create(&thread, NULL, flush_long, &it) == 0);
+    while (!atomic_load(&it.has_published)) {
+    }
+    nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
+    ANSWERS(rw_free(it.publisher), RW_WRONG_THREAD);
+    ANSWERS(rw_publish(it.publisher, it.channel, "x", 1, NULL), RW_WRONG_THREAD);
+    CHECK(pthread_join(thread, NULL) == 0);
+    ANSWERS(rw_publish(it.publisher, it.channel, "x", 1, NULL), RW_OK);
+    ANSWERS(rw_free(it.publisher), RW_OK);
+    ANSWERS(rw_free(unread), RW_OK);
+    ANSWERS(rw_free(undriven), RW_OK);
+}
+
+/* Who waits on a descriptor before having polled is told of what came before. */
+static void descriptor_first(void) {
+    rw_subscriber *late;
+    rw_event events[64];
+    struct pollfd fd = {.events = POLLIN};
+    ANSWERS(rw_subscriber_open(engine, &late), RW_OK);
+    ANSWERS(rw_subscribe(late, NULL, "hostile", 7, 0, NULL), RW_OK);
+    ANSWERS(rw_engine_wait_ready(engine, 10 * SECOND_NS), 1);
+    ANSWERS(rw_publish(publisher, channel, "x", 1, NULL), RW_OK);
+    ANSWERS(rw_wait(late, 10 * SECOND_NS), 1);
+    fd.fd = rw_subscriber_fd(late);
+    ANSWERS(poll(&fd, 1, 0), 1);
+    while (rw_poll(late, events, 64) > 0 || rw_wait(late, SECOND_NS / 10) == 1) {
+    }
+    /* A wait is told instead of the descriptor: so that is readable once more when it was in vain. */
+    ANSWERS(poll(&fd, 1, 0), 1);
+    ANSWERS(rw_poll(late, events, 64), 0);
+    ANSWERS(poll(&fd, 1, 0), 0);
+    ANSWERS(rw_publish(publisher, channel, "x", 1, NULL), RW_OK);
+    ANSWERS(poll(&fd, 1, 10000), 1);
+    ANSWERS(rw_free(late), RW_OK);
+}
+
 static void full(void) {
     rw_publisher *flood;
     rw_reports *unread;
@@ -471,6 +541,8 @@ int main(void) {
     failed_start();
     host_driven();
     wrong_threads();
+    long_calls();
+    descriptor_first();
     full();
     forked();
     shut_down();

@@ -142,6 +142,14 @@ impl<T: Kind> Handle<T> {
         }
     }
 
+    /// As [`Handle::own`], for a call that takes long: until the answer is dropped no other thread frees what it leads to.
+    pub(crate) fn own_long(&self) -> Result<Long<'_, T>, Code> {
+        let value = self.own()?;
+        let shell = self.shell().ok_or(INVALID)?;
+        shell.word.store(BUSY, Ordering::Relaxed);
+        Ok(Long { shell, value })
+    }
+
     /// By value, as `explained`: what has an address does not stay in a register.
     #[cold]
     #[inline(never)]
@@ -198,6 +206,26 @@ impl<T: Kind> Handle<T> {
             (FREED, _) => fail(INVALID, format_args!("the {} was freed", T::NAME)),
             _ => fail(INVALID, format_args!("no {}: the handle is of another kind", T::NAME)),
         }
+    }
+}
+
+/// A bound handle in use for long, by its own thread.
+pub(crate) struct Long<'a, T> {
+    shell: &'a Shell,
+    value: &'a T,
+}
+
+impl<T> Deref for Long<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value
+    }
+}
+
+impl<T> Drop for Long<'_, T> {
+    fn drop(&mut self) {
+        self.shell.word.store(thread::number(), Ordering::Release);
     }
 }
 
