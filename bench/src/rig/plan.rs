@@ -56,10 +56,11 @@ const TAIL_ROUNDS: usize = 2 * JUDGED_ROUNDS;
 const RATES: [u64; 2] = [CALM_RATE, PROMISED_RATE];
 /// What a quick look leaves out unless it is asked for.
 const NOT_QUICK: [Scenario; 3] = [Scenario::Rates, Scenario::Shapes, Scenario::Sizes];
-/// Comparisons of ours and the floor under many loads: fewer and shorter, since there are many.
+/// Comparisons of ours and the floor under many loads, by which little is judged: fewer and shorter, since there are many,
+/// unless somebody asks for a number of repetitions or has time.
 const WIDE_ROUNDS: usize = 2;
 /// Contestants that no promise is judged by, or by a factor that leaves no doubt.
-const OTHERS_ROUNDS: usize = 3;
+const OTHERS_ROUNDS: usize = 5;
 const WIDE_SHARE: f64 = 0.5;
 /// Of the floods that are to show how little many channels and connections add: with the default credit ours takes more
 /// than three times the planned rate, and in a tenth of a second the machine's moods were larger than what is looked for.
@@ -96,6 +97,9 @@ pub(super) struct Plan {
     pub(super) repetitions: usize,
     /// Repetitions where a verdict hangs on it.
     pub(super) judged: usize,
+    /// Of contestants that no promise is judged by, and of the wide comparisons.
+    pub(super) others: usize,
+    pub(super) wide: usize,
     /// Share of a run's length, and repetitions, where a tail is judged.
     pub(super) tail: (f64, usize),
     pub(super) seed: u64,
@@ -207,6 +211,11 @@ impl Plan {
         let seconds = args.seconds.unwrap_or(seconds);
         let is_default = !args.quick && !args.long && args.repetitions.is_none();
         let repetitions = args.repetitions.map_or(repetitions, |it| it as usize);
+        let (others, wide) = match (args.repetitions, args.long) {
+            (Some(_), _) => (repetitions, repetitions),
+            (None, true) => (OTHERS_ROUNDS, OTHERS_ROUNDS),
+            _ => (OTHERS_ROUNDS, WIDE_ROUNDS),
+        };
         if !(0.01..=600.0).contains(&seconds) {
             let value = seconds.to_string();
             return Err(RigError::Option {
@@ -234,6 +243,8 @@ impl Plan {
             contestants,
             seconds,
             repetitions,
+            others: others.min(repetitions),
+            wide: wide.min(repetitions),
             judged: if is_default { JUDGED_ROUNDS } else { repetitions },
             tail: if is_default { (TAIL_SHARE, TAIL_ROUNDS) } else { (1.0, repetitions) },
             seed: args.seed.unwrap_or_else(draw_seed),
@@ -337,7 +348,7 @@ impl Plan {
     fn judged(&self, mut case: CasePlan, labels: &[&str], rounds: usize) -> CasePlan {
         case.rounds = rounds;
         for entrant in case.entrants.iter_mut().filter(|it| !labels.contains(&it.label.as_str())) {
-            entrant.rounds = Some(self.repetitions.min(OTHERS_ROUNDS));
+            entrant.rounds = Some(self.others);
         }
         case
     }
@@ -362,7 +373,7 @@ impl Plan {
         if is_judged {
             return self.judged(case, &[OURS, FLOOR], rounds);
         }
-        CasePlan { rounds: case.rounds.min(OTHERS_ROUNDS), ..case }
+        CasePlan { rounds: self.others, ..case }
     }
 
     fn flood(&self, id: &str, window: u32, names: &[&str]) -> CasePlan {
@@ -389,7 +400,7 @@ impl Plan {
 
     fn flood_large(&self) -> CasePlan {
         let case = self.flood("flood-large", WINDOW_LARGE, &[OURS, FLOOR, BENCHMARK, "redis-rs"]);
-        CasePlan { rounds: case.rounds.min(WIDE_ROUNDS), ..case }
+        CasePlan { rounds: self.wide, ..case }
     }
 
     fn subscribe(&self, tuning: Tuning) -> CasePlan {
@@ -423,7 +434,7 @@ impl Plan {
             }
         }
         let case = self.case("rates", "Latency against offered rate".into(), Mode::Ack, entrants);
-        CasePlan { rounds: case.rounds.min(WIDE_ROUNDS), ..case }
+        CasePlan { rounds: self.wide, ..case }
     }
 
     /// The foreign client with the lowest p99 at the highest rate that was measured; before that is known, any.
@@ -449,7 +460,7 @@ impl Plan {
             }
         }
         let case = self.case(id, title.to_owned(), Mode::Ack, entrants);
-        CasePlan { rounds: case.rounds.min(WIDE_ROUNDS), ..case }
+        CasePlan { rounds: self.wide, ..case }
     }
 
     fn shapes(&self) -> CasePlan {
@@ -492,7 +503,7 @@ impl Plan {
         let load = Load { messages: REMEMBERED, warmup: 0, ..self.load(0, 1.0) };
         let title = "Memory with one shard, a publisher with reports and a subscriber".to_owned();
         let case = self.case("memory", title, Mode::Memory, self.parts(&[OURS], &load));
-        CasePlan { rounds: case.rounds.min(WIDE_ROUNDS), ..case }
+        CasePlan { rounds: self.wide, ..case }
     }
 
     fn decode(&self) -> CasePlan {
