@@ -128,6 +128,9 @@ pub struct Quantiles {
     pub p99: f64,
     /// 99.9 %.
     pub p999: f64,
+    /// 99.99 %.
+    #[serde(default)]
+    pub p9999: f64,
     /// The worst.
     pub max: f64,
 }
@@ -189,10 +192,14 @@ impl Run {
 pub enum Figure {
     /// Latency at 50 %, in nanoseconds.
     P50,
+    /// Latency at 90 %, in nanoseconds.
+    P90,
     /// Latency at 99 %, in nanoseconds.
     P99,
     /// Latency at 99.9 %, in nanoseconds.
     P999,
+    /// Latency at 99.99 %, in nanoseconds.
+    P9999,
     /// The worst latency, in nanoseconds.
     Max,
     /// CPU for each message, in nanoseconds.
@@ -207,8 +214,10 @@ impl Figure {
     fn of(self, run: &Run) -> Option<f64> {
         match self {
             Self::P50 => run.latency.map(|it| it.p50),
+            Self::P90 => run.latency.map(|it| it.p90),
             Self::P99 => run.latency.map(|it| it.p99),
             Self::P999 => run.latency.map(|it| it.p999),
+            Self::P9999 => run.latency.map(|it| it.p9999),
             Self::Max => run.latency.map(|it| it.max),
             Self::Cpu => Some(run.cpu_per_message()),
             Self::Rate => Some(run.rate()),

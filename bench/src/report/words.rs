@@ -9,17 +9,24 @@ use crate::stats::Spread;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Column {
     Time(&'static str, Figure),
+    /// Without its spread: what stands between others that have one.
+    Median(&'static str, Figure),
+    /// What the hypervisor took of a run, on all cores: so much of a tail is the host's.
+    Stolen,
     Rate,
     Cpu,
     PeakMemory,
     Memory,
 }
 
-const LATENCIES: [Column; 4] = [
+const LATENCIES: [Column; 7] = [
     Column::Time("p50", Figure::P50),
+    Column::Median("p90", Figure::P90),
     Column::Time("p99", Figure::P99),
     Column::Time("p99.9", Figure::P999),
+    Column::Median("p99.99", Figure::P9999),
     Column::Time("worst", Figure::Max),
+    Column::Stolen,
 ];
 
 /// What a comparison shows of each contestant.
@@ -36,7 +43,8 @@ pub(super) fn columns(case: &Case) -> Vec<Column> {
 impl Column {
     pub(super) fn heading(self) -> &'static str {
         match self {
-            Self::Time(name, _) => name,
+            Self::Time(name, _) | Self::Median(name, _) => name,
+            Self::Stolen => "stolen",
             Self::Rate => "messages/s",
             Self::Cpu => "CPU/message",
             Self::PeakMemory => "peak memory",
@@ -48,7 +56,11 @@ impl Column {
     pub(super) fn text(self, cell: &Cell) -> (String, String) {
         let none = || ("-".to_owned(), String::new());
         let (spread, show): (Option<Spread>, fn(f64) -> String) = match self {
-            Self::Time(_, figure) => (cell.spread(figure), time),
+            Self::Time(_, figure) | Self::Median(_, figure) => (cell.spread(figure), time),
+            Self::Stolen => {
+                let stolen: Vec<f64> = cell.runs.iter().map(|run| run.noise.steal_ms as f64).collect();
+                (Spread::of(&stolen), |ms| format!("{ms:.0} ms"))
+            }
             Self::Rate => (cell.spread(Figure::Rate), |it| thousands(it.round() as u64)),
             Self::Cpu => (cell.spread(Figure::Cpu), time),
             Self::PeakMemory | Self::Memory => {
@@ -60,7 +72,8 @@ impl Column {
             }
         };
         let Some(spread) = spread else { return none() };
-        let range = if cell.runs.len() > 1 { range(spread, show) } else { String::new() };
+        let has_range = cell.runs.len() > 1 && !matches!(self, Self::Median(..));
+        let range = if has_range { range(spread, show) } else { String::new() };
         (show(spread.median), range)
     }
 }

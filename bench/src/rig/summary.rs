@@ -45,6 +45,7 @@ pub(crate) fn quantiles(values: &[u64], unit: f64) -> Quantiles {
         p90: at(0.9),
         p99: at(0.99),
         p999: at(0.999),
+        p9999: at(0.9999),
         max: histogram.max() as f64 / unit,
     }
 }

@@ -75,7 +75,14 @@ pub(crate) fn case(id: &str, title: &str, mode: Mode, cells: Vec<Cell>) -> Case 
 pub(crate) fn cell(label: &str, rate: u64, p50_ns: f64) -> Cell {
     let run = |round: usize| {
         let p50 = p50_ns * (1.0 + round as f64 / 10.0);
-        let latency = Quantiles { p50, p90: p50 * 2.0, p99: p50 * 8.0, p999: p50 * 40.0, max: p50 * 100.0 };
+        let latency = Quantiles {
+            p50,
+            p90: p50 * 2.0,
+            p99: p50 * 8.0,
+            p999: p50 * 40.0,
+            p9999: p50 * 60.0,
+            max: p50 * 100.0,
+        };
         Run { latency: Some(latency), late_p99_ns: Some(p50 / 10.0), ..plain_run(round) }
     };
     let points =
