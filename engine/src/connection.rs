@@ -409,7 +409,9 @@ impl Connections {
         if open.is_blocked || open.broken.is_some() || output.is_empty() {
             return;
         }
-        let (result, len) = if core.is_in_pieces(id) {
+        let is_in_pieces = core.is_in_pieces(id);
+        let may_be_cut = is_in_pieces || output.len() > SEND_MAX;
+        let (result, len) = if is_in_pieces {
             send_pieces(&open.socket, core.pieces(id))
         } else {
             let output = &output[..output.len().min(SEND_MAX)];
@@ -433,7 +435,7 @@ impl Connections {
                     if let Err(error) = registered {
                         self.lost(now, id, &error, core);
                     }
-                } else if !open.is_unfinished && !core.output(id).is_empty() {
+                } else if may_be_cut && !open.is_unfinished && !core.output(id).is_empty() {
                     open.is_unfinished = true;
                     self.unfinished.push_back(id);
                 }

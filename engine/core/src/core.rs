@@ -435,7 +435,7 @@ impl Core {
     pub fn output(&self, connection: ConnectionId) -> &[u8] {
         match &self.endpoints[usize::from(connection.endpoint().0)] {
             Endpoint::Redis(redis) => redis.output(connection.role()),
-            Endpoint::Kafka(producer) => producer.pieces(connection.lane()).next().unwrap_or(&[]),
+            Endpoint::Kafka(producer) => producer.output(connection.lane()),
         }
     }
 

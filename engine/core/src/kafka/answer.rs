@@ -116,7 +116,7 @@ impl KafkaProducer {
         self.links[lane].throttle(now_ns, answer.throttle_time_ms);
         let mut is_news = false;
         for topic in answer.responses {
-            let number = self.topic_of(topic.name, topic.topic_id);
+            let number = self.topic_of(parts, topic.name, topic.topic_id);
             for told in topic.partition_responses {
                 let Some(at) = part_of(parts, number, told.index) else { continue };
                 is_news |= self.partition_answered(now_ns, parts[at], &told, &answer, outlet);
@@ -131,7 +131,7 @@ impl KafkaProducer {
         self.is_told.clear();
         self.is_told.resize(parts.len(), false);
         for topic in answer.responses {
-            let number = self.topic_of(topic.name, topic.topic_id);
+            let number = self.topic_of(parts, topic.name, topic.topic_id);
             for partition in topic.partition_responses {
                 let at = part_of(parts, number, partition.index);
                 let is_first = at.is_some_and(|at| !std::mem::replace(&mut self.is_told[at], true));
@@ -150,13 +150,17 @@ impl KafkaProducer {
     }
 
     /// Which topic an answer names, by its name or its id.
-    fn topic_of(&self, name: &str, id: [u8; 16]) -> Option<u32> {
-        if !name.is_empty() {
-            return self.by_name.get(name).copied();
+    fn topic_of(&self, parts: &[Part], name: &str, id: [u8; 16]) -> Option<u32> {
+        let is_it = |number: u32| {
+            let topic = &self.topics[number as usize];
+            if name.is_empty() { topic.id == id || topic.former_id == id } else { topic.name == name }
+        };
+        // Mostly there is but one.
+        if let Some(first) = parts.first().filter(|part| is_it(part.topic)) {
+            return Some(first.topic);
         }
-        let number = *self.by_id.get(&id)?;
-        let topic = &self.topics[number as usize];
-        (topic.id == id || topic.former_id == id).then_some(number)
+        let number = if name.is_empty() { self.by_id.get(&id) } else { self.by_name.get(name) };
+        number.copied().filter(|number| is_it(*number))
     }
 
     /// What became of one batch. Answers whether a leader changed.

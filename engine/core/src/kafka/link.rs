@@ -323,8 +323,16 @@ impl Link {
 
     /// What the driver may send now.
     pub(super) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
-        let is_open = self.gone.is_none() && matches!(self.state, State::Greeting { .. } | State::Ready);
-        is_open.then(|| self.wire.pieces()).into_iter().flatten()
+        self.may_send().then(|| self.wire.pieces()).into_iter().flatten()
+    }
+
+    /// The same, where no batch is apart.
+    pub(super) fn output(&self) -> &[u8] {
+        if self.may_send() { self.wire.own() } else { &[] }
+    }
+
+    fn may_send(&self) -> bool {
+        self.gone.is_none() && matches!(self.state, State::Greeting { .. } | State::Ready)
     }
 
     /// Batches of the request that was asked last are sent from where they lie.

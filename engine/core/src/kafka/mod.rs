@@ -636,6 +636,14 @@ impl KafkaProducer {
         self.links[lane].received(now_ns, n);
     }
 
+    /// What may be sent on a connection; if that does not lie in one place, the first of its pieces.
+    pub(crate) fn output(&self, lane: usize) -> &[u8] {
+        if self.is_in_pieces(lane) {
+            return self.pieces(lane).next().unwrap_or(&[]);
+        }
+        self.links.get(lane).map_or(&[], Link::output)
+    }
+
     /// All that may be sent on a connection, up to a batch that is there no more.
     pub(crate) fn pieces(&self, lane: usize) -> impl Iterator<Item = &[u8]> {
         let pieces = self.links.get(lane).map(Link::pieces).into_iter().flatten();

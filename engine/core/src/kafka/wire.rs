@@ -80,6 +80,11 @@ impl Wire {
         !self.apart.is_empty()
     }
 
+    /// What waits of the own bytes.
+    pub(super) fn own(&self) -> &[u8] {
+        self.own.unsent()
+    }
+
     /// All that waits, in order.
     pub(super) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
         let (own, origin) = (self.own.unsent(), self.own.sent_to());
