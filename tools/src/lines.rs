@@ -35,7 +35,10 @@ impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { number, len_max } => {
-                write!(f, "line {number} is longer than {len_max} bytes, which is the longest that is sent")
+                write!(
+                    f,
+                    "line {number} is longer than {len_max} bytes, which is the longest that is sent; engine.ring_bytes raises that"
+                )
             }
             Self::Read { number, error } => write!(f, "line {number} cannot be read: {error}"),
         }
@@ -143,7 +146,8 @@ mod tests {
 
     #[test]
     fn the_longest_line_passes_and_one_byte_more_does_not() {
-        let error = "line 2 is longer than 4 bytes, which is the longest that is sent";
+        let error =
+            "line 2 is longer than 4 bytes, which is the longest that is sent; engine.ring_bytes raises that";
         let cases: [(&[u8], &[&str]); 8] = [
             (b"1234\n1234\r\n1234", &["1234", "1234", "1234"]),
             (b"x\n12345", &["x", error]),

@@ -56,8 +56,8 @@ public:
     constexpr bytes(const char *text) noexcept : bytes(std::string_view(text)) {}
     bytes(const std::string &text) noexcept : bytes(std::string_view(text)) {}
 #if defined(__cpp_lib_span)
-    template <class T>
-    bytes(std::span<T> span) noexcept : data_(span.data()), size_(span.size_bytes()) {}
+    template <class T, std::size_t extent>
+    bytes(std::span<T, extent> span) noexcept : data_(span.data()), size_(span.size_bytes()) {}
 #endif
     constexpr const void *data() const noexcept { return data_; }
     constexpr std::size_t size() const noexcept { return size_; }

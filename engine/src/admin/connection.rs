@@ -39,8 +39,11 @@ impl Connection {
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         let mut stream = None;
-        for address in (bare, port).to_socket_addrs().map_err(unreachable)? {
-            match TcpStream::connect_timeout(&address, left(deadline)) {
+        let addresses: Vec<_> = (bare, port).to_socket_addrs().map_err(unreachable)?.collect();
+        for (index, address) in addresses.iter().enumerate() {
+            // One that does not answer leaves time for the others.
+            let share = left(deadline) / (addresses.len() - index) as u32;
+            match TcpStream::connect_timeout(address, share) {
                 Ok(connected) => {
                     stream = Some(connected);
                     break;

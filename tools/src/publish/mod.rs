@@ -165,7 +165,9 @@ impl Feed<'_> {
         let read = reader.take(len_max as u64 + 1).read_to_end(&mut bytes);
         read.map_err(|error| format!("{name}: {error}"))?;
         if bytes.len() > len_max {
-            return Err(format!("{name} is longer than {len_max} bytes, which is the longest that is sent"));
+            return Err(format!(
+                "{name} is longer than {len_max} bytes, which is the longest that is sent; engine.ring_bytes raises that"
+            ));
         }
         self.message(Some(&bytes))
     }

@@ -200,3 +200,14 @@ fn a_kafka_that_is_down_does_not_keep_a_redis_from_its_messages() {
     assert!(ended.stderr.contains("no connection to kafka://127.0.0.1:1 within 1 s"), "{ended:?}");
     assert!(ended.stderr.contains("the others do not wait for it"), "{ended:?}");
 }
+
+/// Where a controller cannot be reached at the address that it advertises, the broker that answers hands the request on.
+#[test]
+fn a_topic_is_made_though_the_controller_says_it_is_elsewhere() {
+    let kafka = cluster(1);
+    kafka.with(|cluster| cluster.advertise(1, "127.0.0.1", 1)).unwrap();
+    let ended = ringwire(["create-topic", "made", "--kafka", &kafka.bootstrap()]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = ringwire(["topics", "made", "--kafka", &kafka.bootstrap()]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}

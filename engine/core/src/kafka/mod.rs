@@ -265,9 +265,10 @@ impl KafkaProducer {
             batch_size: self.settings.batch_size,
         };
         let random = &mut self.cluster.random;
-        let number =
-            partitioner::choose(&self.settings.partitioner, &mut topic.memory, context, frame, random)
-                .ok_or(Reason::NoPartition)?;
+        let (chooser, partitions) = (&self.settings.partitioner, &topic.partitions);
+        let is_led = |number: u32| partitions.get(number as usize).is_some_and(|it| it.leader >= 0);
+        let number = partitioner::choose(chooser, &mut topic.memory, context, frame, random, is_led)
+            .ok_or(Reason::NoPartition)?;
         let partition = topic.partitions.get_mut(number as usize).ok_or(Reason::NoPartition)?;
         let pushed = if frame.headers.is_empty() {
             partition.open.push_plain(timestamp_ms, frame.key, frame.payload)

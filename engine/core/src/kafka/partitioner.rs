@@ -26,7 +26,7 @@ pub(super) struct Context<'a> {
     pub(super) batch_size: usize,
 }
 
-/// The choice; `None` if it is no partition of the topic.
+/// The choice; `None` if it is no partition of the topic. Where any partition will do, one that has a leader.
 #[inline]
 pub(super) fn choose(
     partitioner: &Partitioner,
@@ -34,6 +34,7 @@ pub(super) fn choose(
     context: Context<'_>,
     frame: &Frame<'_>,
     random: &mut Random,
+    is_led: impl Fn(u32) -> bool,
 ) -> Option<u32> {
     let Context { topic, channel_hash, partitions, batch_size } = context;
     if frame.partition >= 0 {
@@ -49,11 +50,11 @@ pub(super) fn choose(
         Partitioner::ChannelHash => of_channel(),
         Partitioner::Sticky => match frame.key {
             Some(key) => murmur2_partition(key, partitions),
-            None => memory.stick(partitions, batch_size, frame.body_len(), random),
+            None => memory.stick(partitions, batch_size, frame.body_len(), random, is_led),
         },
         Partitioner::RoundRobin => {
-            memory.turn = memory.turn.wrapping_add(1);
-            memory.turn % partitions
+            memory.turn = led_from(memory.turn.wrapping_add(1) % partitions, partitions, is_led);
+            memory.turn
         }
         Partitioner::Single(number) => return Some(*number).filter(|number| *number < partitions),
         Partitioner::Custom(function) => {
@@ -65,18 +66,30 @@ pub(super) fn choose(
 }
 
 impl Memory {
-    fn stick(&mut self, partitions: u32, batch_size: usize, len: usize, random: &mut Random) -> u32 {
+    fn stick(
+        &mut self,
+        partitions: u32,
+        batch_size: usize,
+        len: usize,
+        random: &mut Random,
+        is_led: impl Fn(u32) -> bool,
+    ) -> u32 {
         let number = match self.sticky {
-            Some(number) if self.sticky_left > 0 && number < partitions => number,
+            Some(number) if self.sticky_left > 0 && number < partitions && is_led(number) => number,
             _ => {
                 self.sticky_left = batch_size;
-                random.up_to(u64::from(partitions) - 1) as u32
+                led_from(random.up_to(u64::from(partitions) - 1) as u32, partitions, is_led)
             }
         };
         self.sticky = Some(number);
         self.sticky_left = self.sticky_left.saturating_sub(len);
         number
     }
+}
+
+/// The first partition from `first` on that has a leader; `first` if none has.
+fn led_from(first: u32, partitions: u32, is_led: impl Fn(u32) -> bool) -> u32 {
+    (first..partitions).chain(0..first).find(|number| is_led(*number)).unwrap_or(first)
 }
 
 #[cfg(test)]
@@ -108,9 +121,10 @@ mod tests {
         for (partitioner, frame, expected) in cases {
             let (mut memory, mut random) = (Memory::default(), Random::new(1));
             let context = Context { topic: "fx", channel_hash: 3 << 29, partitions: 8, batch_size: 100 };
-            let chosen = [(); 3].map(|()| choose(&partitioner, &mut memory, context, &frame, &mut random));
+            let chosen =
+                [(); 3].map(|()| choose(&partitioner, &mut memory, context, &frame, &mut random, |_| true));
             assert_eq!(chosen, expected, "{partitioner:?} {frame:?}");
-            let out = choose(&partitioner, &mut memory, context, &explicit(8), &mut random);
+            let out = choose(&partitioner, &mut memory, context, &explicit(8), &mut random, |_| true);
             assert_eq!(out, None, "{partitioner:?} leaves the topic");
         }
     }
@@ -124,11 +138,33 @@ mod tests {
         let mut counts = [0; 4];
         for _ in 0..100 {
             let runs: Vec<u32> = (0..10)
-                .map(|_| choose(&Partitioner::Sticky, &mut memory, context, &frame, &mut random).unwrap())
+                .map(|_| {
+                    choose(&Partitioner::Sticky, &mut memory, context, &frame, &mut random, |_| true).unwrap()
+                })
                 .collect();
             assert!(runs.windows(2).all(|pair| pair[0] == pair[1]), "{runs:?}");
             counts[runs[0] as usize] += 1;
         }
         assert!(counts.iter().all(|count| *count >= 10), "{counts:?}");
+    }
+
+    #[test]
+    fn what_may_go_anywhere_goes_where_there_is_a_leader() {
+        let context = Context { topic: "fx", channel_hash: 0, partitions: 4, batch_size: 20 };
+        let frame = Frame { payload: Some(&[0; 10]), ..Frame::default() };
+        let run = |partitioner: &Partitioner, is_led: fn(u32) -> bool| -> Vec<u32> {
+            let (mut memory, mut random) = (Memory::default(), Random::new(1));
+            let mut next =
+                |_| choose(partitioner, &mut memory, context, &frame, &mut random, is_led).unwrap();
+            (0..100).map(&mut next).collect()
+        };
+        let turns = run(&Partitioner::RoundRobin, |number| number % 2 == 1);
+        assert_eq!(turns[..4], [1, 3, 1, 3]);
+        for partitioner in [Partitioner::RoundRobin, Partitioner::Sticky] {
+            let led = run(&partitioner, |number| number > 1);
+            assert!(led.iter().all(|it| *it > 1) && led.contains(&2) && led.contains(&3), "{led:?}");
+            // Nobody leads: they wait somewhere.
+            assert!(run(&partitioner, |_| false).iter().all(|it| *it < 4));
+        }
     }
 }
