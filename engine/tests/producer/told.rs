@@ -85,3 +85,19 @@ fn another_topic_that_is_missing_leaves_a_connected_endpoint_as_it_is() {
         words(&scene)
     );
 }
+
+#[test]
+fn a_partition_without_a_leader_is_named_and_leaves_the_other_as_it_is() {
+    let mut scene = Scene::with_two_partitions(settings(), ClusterOptions::default(), 2);
+    scene.cluster().stop_broker(2);
+    scene.run(2 * SECOND_NS);
+    assert_eq!(scene.status().state, EndpointState::Connected);
+    assert!(words(&scene).contains("fx, partition 1: it has no leader now"), "{}", words(&scene));
+    (0..2).for_each(|partition| scene.publish(&to_partition(partition)));
+    scene.run(SECOND_NS);
+    assert_eq!(scene.take_told().len(), 1, "the other partition's");
+    assert!(scene.cluster().move_leader("fx", 1, 1));
+    scene.settle();
+    assert!(!words(&scene).contains("leader"), "{}", words(&scene));
+    assert_eq!(scene.take_told().len(), 1);
+}

@@ -1,5 +1,5 @@
 /* A caller that does everything wrong: each gets a documented code, and nothing crashes. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 #include "check.h"
 
 #include <poll.h>
@@ -365,17 +365,32 @@ static void wrong_threads(void) {
 struct flushing {
     rw_publisher *publisher;
     rw_channel *channel;
-    atomic_int has_published;
+    /* Of the thread that flushes, once it has published. */
+    atomic_int thread;
 };
 
 static void *flush_long(void *given) {
     struct flushing *it = given;
     ANSWERS(rw_publish(it->publisher, it->channel, "x", 1, NULL), RW_OK);
-    atomic_store(&it->has_published, 1);
+    atomic_store(&it->thread, gettid());
     ANSWERS(rw_flush(it->publisher, 2 * SECOND_NS), 0);
     ANSWERS(rw_publish(it->publisher, it->channel, "x", 1, NULL), RW_OK);
     ANSWERS(rw_publisher_unbind(it->publisher), RW_OK);
     return NULL;
+}
+
+/* Whether a thread of ours sleeps, by the letter behind its name in parentheses. */
+static int sleeps(int thread) {
+    char path[64], line[256];
+    const char *end = NULL;
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+    FILE *file = fopen(path, "r");
+    CHECK(file != NULL);
+    if (fgets(line, sizeof line, file) != NULL) {
+        end = strrchr(line, ')');
+    }
+    fclose(file);
+    return end != NULL && end[2] == 'S';
 }
 
 /* Nobody drives the shard, so a flush waits: meanwhile the publisher cannot be freed. */
@@ -395,9 +410,9 @@ static void long_calls(void) {
     ANSWERS(rw_channel_open(undriven, "x", 1, &it.channel), RW_OK);
     ANSWERS(rw_publisher_open(undriven, &it.publisher, &unread), RW_OK);
     CHECK(pthread_create(&thread, NULL, flush_long, &it) == 0);
-    while (!atomic_load(&it.has_published)) {
+    uint64_t until_ns = now_ns() + 10 * SECOND_NS;
+    while ((atomic_load(&it.thread) == 0 || !sleeps(atomic_load(&it.thread))) && now_ns() < until_ns) {
     }
-    nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
     ANSWERS(rw_free(it.publisher), RW_WRONG_THREAD);
     ANSWERS(rw_publish(it.publisher, it.channel, "x", 1, NULL), RW_WRONG_THREAD);
     CHECK(pthread_join(thread, NULL) == 0);

@@ -57,6 +57,13 @@ static void once(const char *path, const char *host) {
     MUST(dlclose(library) == 0);
 }
 
+static void await(int threads, int descriptors) {
+    time_t until = time(NULL) + 10;
+    while ((entries("/proc/self/task") != threads || entries("/proc/self/fd") != descriptors) && time(NULL) < until) {
+    }
+    MUST(entries("/proc/self/task") == threads && entries("/proc/self/fd") == descriptors);
+}
+
 static const char *library_path;
 
 /* A thread that ends with what it has loaded. */
@@ -69,21 +76,18 @@ int main(int argc, char **argv) {
     static char host[] = "auto";
     MUST(argc == 2);
     library_path = argv[1];
+    once(argv[1], "thread");
+    int descriptors = entries("/proc/self/fd"), threads = 1 + 2;
     /* Whatever hosts it: nothing may run in what was let go. */
     for (int round = 0; round < 40; round++) {
         pthread_t thread;
         MUST(pthread_create(&thread, NULL, on_a_thread, host) == 0 && pthread_join(thread, NULL) == 0);
     }
-    once(argv[1], "thread");
     /* A helper of glommio's ends a little later. */
-    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
-    int descriptors = entries("/proc/self/fd"), threads = 1 + 2;
+    await(threads, descriptors);
     for (int round = 0; round < 20; round++) {
         once(argv[1], "thread");
-        time_t until = time(NULL) + 10;
-        while (entries("/proc/self/task") != threads && time(NULL) < until) {
-        }
-        MUST(entries("/proc/self/task") == threads && entries("/proc/self/fd") == descriptors);
+        await(threads, descriptors);
     }
     return 0;
 }

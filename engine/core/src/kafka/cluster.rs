@@ -405,8 +405,9 @@ impl KafkaProducer {
         match told.error_code {
             ErrorCode::NONE => {}
             code if code.info().retriable => {
-                let since_ns = *topic.missing_since_ns.get_or_insert(now_ns);
-                self.is_state_stale |= topic.missing.replace(code) != Some(code);
+                let since_ns = topic.missing.map_or(now_ns, |(since_ns, _)| since_ns);
+                let missing = Some((since_ns, code));
+                self.is_state_stale |= std::mem::replace(&mut topic.missing, missing) != missing;
                 let is_over = now_ns.saturating_sub(since_ns) >= patience_ns;
                 if is_over {
                     self.refuse_topic(now_ns, index, code, outlet);
@@ -419,7 +420,6 @@ impl KafkaProducer {
             }
         }
         self.is_state_stale |= topic.missing.take().is_some();
-        topic.missing_since_ns = None;
         topic.refused = None;
         let is_another = topic.id != NO_UUID && told.topic_id != NO_UUID && topic.id != told.topic_id;
         if is_another {
@@ -636,44 +636,45 @@ impl KafkaProducer {
 
     /// What is wrong, the most telling thing first.
     pub(super) fn error(&self) -> Option<LinkError> {
-        self.trouble().or_else(|| self.setback())
+        self.refusal().or_else(|| self.setback()).or_else(|| self.link_error())
+    }
+
+    /// What the cluster does not do for us, or a topic.
+    pub(super) fn refusal(&self) -> Option<LinkError> {
+        let refused = || self.topics.iter().find_map(|topic| Some(topic_error(&topic.name, topic.refused?)));
+        self.cluster.trouble.clone().or_else(refused)
     }
 
     /// What is tried again and does not get better by itself.
     fn setback(&self) -> Option<LinkError> {
-        let words = |name: &str, code: ErrorCode, rest: &str| {
-            let words = format!("{name}{rest}: {} ({}); {}", code.info().name, code.0, code.info().advice);
-            Some(LinkError::Topic(words))
-        };
         self.topics.iter().find_map(|topic| {
-            if let Some(code) = topic.missing {
-                return words(&topic.name, code, "");
+            if let Some(code) = topic.missing_error() {
+                return Some(topic_error(&topic.name, code));
             }
             let ails = |partition: &Partition| partition.has_setback() || partition.leader < 0;
             let number = topic.present().iter().position(ails)?;
-            let partition = &topic.partitions[number];
-            match partition.setback.filter(|_| partition.has_setback()) {
-                Some(code) => words(&topic.name, code, &format!(", partition {number}")),
-                None => Some(LinkError::Topic(format!(
-                    "{}, partition {number}: it has no leader now; its brokers are down, or about to elect one",
-                    topic.name
-                ))),
-            }
+            let (partition, name) =
+                (&topic.partitions[number], format!("{}, partition {number}", topic.name));
+            let code = partition.setback.filter(|_| partition.has_setback());
+            Some(code.map_or_else(
+                || LinkError::Topic(format!("{name}: {NO_LEADER}")),
+                |code| topic_error(&name, code),
+            ))
         })
     }
 
-    /// What keeps the endpoint from being connected, or a topic from taking messages.
-    pub(super) fn trouble(&self) -> Option<LinkError> {
-        if let Some(trouble) = &self.cluster.trouble {
-            return Some(trouble.clone());
-        }
-        let refused = self.topics.iter().find_map(|topic| Some((&topic.name, topic.refused?)));
-        if let Some((name, code)) = refused {
-            let info = code.info();
-            return Some(LinkError::Topic(format!("{name}: {} ({}); {}", info.name, code.0, info.advice)));
-        }
+    /// What became of a connection that is not there.
+    pub(super) fn link_error(&self) -> Option<LinkError> {
         let failing = self.links.iter().filter(|link| !link.is_ready());
         let mut errors = failing.filter_map(|link| link.last_error.as_ref());
         errors.next().cloned()
     }
+}
+
+const NO_LEADER: &str = "it has no leader now; its brokers are down, or about to elect one";
+
+/// What a broker answers for a topic, or for one of its partitions.
+fn topic_error(name: &str, code: ErrorCode) -> LinkError {
+    let info = code.info();
+    LinkError::Topic(format!("{name}: {} ({}); {}", info.name, code.0, info.advice))
 }

@@ -33,7 +33,7 @@ use ringwire_codec::kafka::{Compressors, ErrorCode, PushError};
 use self::cluster::Cluster;
 use self::dispatch::Budget;
 use self::link::{Due, Link, Part};
-use self::partition::{Batch, Entry};
+use self::partition::{Batch, Entry, Partition};
 use self::pool::Pool;
 use self::settings::{Acks, KafkaSettings};
 use self::topic::{Held, Topic};
@@ -448,7 +448,7 @@ impl KafkaProducer {
         let patience_ns = self.settings.delivery_timeout_ns;
         let is_old = |since_ns: u64| now_ns.saturating_sub(since_ns) >= patience_ns;
         for topic in 0..self.topics.len() {
-            let missing = last_error_detail(self.topics[topic].missing);
+            let missing = last_error_detail(self.topics[topic].missing_error());
             while self.topics[topic].held.front().is_some_and(|held| is_old(held.entry.since_ns)) {
                 let Some(held) = self.topics[topic].held.pop_front() else { break };
                 self.end(now_ns, &held.entry, Outcome::NotSent, Reason::Expired, missing, outlet);
@@ -507,19 +507,19 @@ impl KafkaProducer {
             return EndpointState::Disconnected;
         }
         let has_identity = !self.settings.idempotent || self.cluster.identity.is_some();
-        let is_up =
-            |leader: i32| self.cluster.lane_of(leader).is_some_and(|lane| self.links[lane].is_ready());
+        // The first time all are waited for. Later, what nobody leads leaves the others as they are: it may be new, or gone.
+        let may_lack = self.was_connected;
+        let is_led = |partition: &Partition| match self.cluster.lane_of(partition.leader) {
+            Some(lane) => self.links[lane].is_ready(),
+            None => may_lack && partition.leader < 0,
+        };
         let are_led = self.topics.iter().all(|topic| {
-            // A topic that the cluster refuses is its own trouble.
             let partitions = topic.present();
-            // One that was opened since, and that nobody has told of yet, leaves the others as they are.
-            let is_new = partitions.is_empty() && self.announced == EndpointState::Connected;
-            topic.refused.is_some()
-                || is_new
-                || !partitions.is_empty() && partitions.iter().all(|partition| is_up(partition.leader))
+            // A topic that the cluster refuses is its own trouble.
+            topic.refused.is_some() || (may_lack || !partitions.is_empty()) && partitions.iter().all(is_led)
         });
         let is_connected = has_identity && are_led && self.links.iter().any(Link::is_ready);
-        match self.trouble() {
+        match self.refusal().or_else(|| self.link_error()) {
             _ if is_connected => EndpointState::Connected,
             Some(error) if error.is_refusal() => EndpointState::Failed,
             _ if self.was_connected => EndpointState::Reconnecting,
@@ -585,7 +585,7 @@ impl KafkaProducer {
             self.return_all(now_ns, lane, outlet);
         }
         for topic in 0..self.topics.len() {
-            let missing = last_error_detail(self.topics[topic].missing);
+            let missing = last_error_detail(self.topics[topic].missing_error());
             while let Some(held) = self.topics[topic].held.pop_front() {
                 self.end(now_ns, &held.entry, Outcome::NotSent, Reason::Shutdown, missing, outlet);
             }

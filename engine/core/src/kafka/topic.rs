@@ -29,10 +29,8 @@ pub(super) struct Topic {
     pub(super) count: u32,
     pub(super) memory: Memory,
     pub(super) held: VecDeque<Held>,
-    /// Since when the brokers do not know it.
-    pub(super) missing_since_ns: Option<u64>,
-    /// What they say of it meanwhile.
-    pub(super) missing: Option<ErrorCode>,
+    /// Since when the brokers do not know it, and what they say of it meanwhile.
+    pub(super) missing: Option<(u64, ErrorCode)>,
     /// Why it takes no messages.
     pub(super) refused: Option<ErrorCode>,
     limits: BatchLimits,
@@ -54,7 +52,6 @@ impl Topic {
             count: 0,
             memory: Memory::default(),
             held: VecDeque::new(),
-            missing_since_ns: None,
             missing: None,
             refused: None,
             limits,
@@ -73,6 +70,11 @@ impl Topic {
     pub(super) fn oldest_ns(&self) -> Option<u64> {
         let held = self.held.front().map(|held| held.entry.since_ns);
         self.partitions.iter().filter_map(Partition::oldest_ns).chain(held).min()
+    }
+
+    /// What the brokers say of it while they do not know it.
+    pub(super) fn missing_error(&self) -> Option<ErrorCode> {
+        self.missing.map(|(_, code)| code)
     }
 
     /// The partitions that it has now.

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A large batch is not copied: those of a request are more than a core's second cache holds, and the copy was an eighth
-//! of all the work. What is found of a batch is found anew for each `send`, by its [departure](super::partition::Batch::departure): if
-//! it is gone, nothing more goes out, and the request's timeout ends the connection.
+//! of all the work. It is looked up anew for each `send`, by its [departure](super::partition::Batch::departure): if it is
+//! gone, nothing more goes out, and the request's timeout ends the connection.
 
 use std::collections::VecDeque;
 
