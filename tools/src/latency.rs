@@ -22,6 +22,16 @@ pub(crate) struct Percentiles {
     pub(crate) max: Option<u64>,
 }
 
+impl Percentiles {
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
+        if histogram.is_empty() {
+            return Self::default();
+        }
+        let at = |quantile| Some(histogram.value_at_quantile(quantile));
+        Self { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: Some(histogram.max()) }
+    }
+}
+
 impl Latency {
     pub(crate) fn new() -> Self {
         let histogram = Histogram::new_with_bounds(1, HIGHEST_NS, DIGITS);
@@ -35,15 +45,7 @@ impl Latency {
     }
 
     pub(crate) fn percentiles(&self) -> Percentiles {
-        if self.histogram.is_empty() {
-            return Percentiles::default();
-        }
-        Percentiles {
-            p50: Some(self.histogram.value_at_quantile(0.5)),
-            p99: Some(self.histogram.value_at_quantile(0.99)),
-            p999: Some(self.histogram.value_at_quantile(0.999)),
-            max: Some(self.histogram.max()),
-        }
+        Percentiles::of(&self.histogram)
     }
 
     /// The 99th percentile alone, in nanoseconds; 0 if there is nothing.

@@ -14,6 +14,7 @@ mod args;
 mod columns;
 mod configuration;
 mod demo;
+mod endpoints;
 mod generate;
 mod help;
 mod input;

@@ -137,9 +137,12 @@ impl Running {
 
     /// What went wrong last, if something did: a shard's failure, or an endpoint's error.
     pub(crate) fn trouble(&self) -> Option<String> {
-        let endpoint_error = || {
-            self.engine.status().into_iter().find_map(|status| status.last_error().map(ToString::to_string))
+        let endpoints = self.engine.status();
+        let words = |it: &EndpointReport| {
+            let error = it.last_error()?;
+            Some(if endpoints.len() > 1 { format!("{}: {error}", it.name) } else { error.to_string() })
         };
+        let endpoint_error = || endpoints.iter().find_map(words);
         self.engine.failure().map(|failure| format!("a shard failed: {failure}")).or_else(endpoint_error)
     }
 

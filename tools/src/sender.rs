@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use ringwire::{Channel, Message, Outcome, Publisher, Refusal, Reports, monotonic_ns};
 
+use crate::endpoints::{self, Endpoint};
 use crate::latency::Latency;
 use crate::pace;
 use crate::positions::{Partition, Positions};
@@ -80,6 +81,8 @@ pub(crate) struct Sent {
     pub(crate) tally: Tally,
     pub(crate) bytes: u64,
     pub(crate) receivers: u64,
+    /// What became of it at each endpoint.
+    pub(crate) endpoints: Vec<Endpoint>,
     /// Where Kafka brokers put it.
     pub(crate) partitions: Vec<Partition>,
     pub(crate) latency: Latency,
@@ -276,6 +279,7 @@ impl<'a> Sender<'a> {
             tally: self.tally,
             bytes: self.bytes,
             receivers: self.receivers,
+            endpoints: endpoints::all(&self.running.engine),
             partitions: self.positions.into_partitions(),
             latency: self.latency,
             seconds: self.last_ns.saturating_sub(self.start_ns) as f64 / 1e9,

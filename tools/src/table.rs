@@ -41,6 +41,11 @@ pub(crate) fn duration(ns: u64) -> String {
     format!("{value:.decimals$} {unit}")
 }
 
+/// The same of a value that may be missing.
+pub(crate) fn latency(ns: Option<u64>) -> String {
+    ns.map_or_else(|| "-".to_owned(), duration)
+}
+
 /// A piece of a file, quotable in a message: printable, and not long.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * EXCERPT_CHARS)]);
@@ -85,8 +90,7 @@ pub(crate) fn latencies(title: &str, rows: &[(&str, Percentiles)]) -> String {
     };
     line(title, ["p50", "p99", "p99.9", "max"].map(str::to_owned));
     for (name, shown) in rows {
-        let cell = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), duration);
-        line(name, [cell(shown.p50), cell(shown.p99), cell(shown.p999), cell(shown.max)]);
+        line(name, [shown.p50, shown.p99, shown.p999, shown.max].map(latency));
     }
     text
 }

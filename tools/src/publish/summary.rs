@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::endpoints::{self, Endpoint};
 use crate::latency::Percentiles;
 use crate::output::{Failure, Stream, Summary};
 use crate::positions::{self, Partition};
@@ -28,6 +29,7 @@ pub(crate) struct PublishSummary {
     pub(super) redis: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) kafka: String,
+    pub(super) endpoints: Vec<Endpoint>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) partitions: Vec<Partition>,
     pub(super) error: Option<Failure>,
@@ -53,6 +55,7 @@ impl PublishSummary {
         self.tally = sent.tally;
         self.receivers = sent.receivers;
         self.bytes = sent.bytes;
+        self.endpoints.clone_from(&sent.endpoints);
         self.partitions.clone_from(&sent.partitions);
         self.seconds = sent.seconds;
         self.latency_ns = sent.latency.percentiles();
@@ -68,21 +71,20 @@ impl Summary for PublishSummary {
         if self.messages == 0 && self.error.is_some() {
             return String::new();
         }
-        let latency = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), table::duration);
         if self.messages == 1 && accepted == 1 && delivered == 1 {
             let heard = match self.receivers {
                 _ if !self.partitions.is_empty() => self.where_to(),
                 0 => "nobody was subscribed".to_owned(),
                 receivers => format!("{} received it", table::counted(receivers, "subscription")),
             };
-            let took = latency(self.latency_ns.p50);
+            let took = table::latency(self.latency_ns.p50);
             return format!("ringwire: delivered to {}{} in {took}; {heard}\n", self.redis, self.kafka);
         }
         let none = String::new;
         let per_second = if self.seconds > 0.0 { (accepted as f64 / self.seconds) as u64 } else { 0 };
         let waited = if refused > 0 { "at first, and waited for".to_owned() } else { none() };
         let Percentiles { p50, p99, .. } = self.latency_ns;
-        let took = format!("p50 {}, p99 {}", latency(p50), latency(p99));
+        let took = format!("p50 {}, p99 {}", table::latency(p50), table::latency(p99));
         let mut text =
             format!("\n  {} on channel {}\n", table::counted(self.messages, "message"), self.channel);
         let (label, place) =
@@ -102,6 +104,7 @@ impl Summary for PublishSummary {
         if self.kafka.is_empty() {
             text += &table::counts(&[("receivers", self.receivers, none())]);
         }
+        text += &endpoints::table(&self.endpoints);
         text += &positions::table(&self.partitions);
         text.push('\n');
         text

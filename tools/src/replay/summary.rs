@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::endpoints::{self, Endpoint};
 use crate::latency::Percentiles;
 use crate::output::{Failure, Summary};
 use crate::positions::{self, Partition};
@@ -31,6 +32,7 @@ pub(crate) struct ReplaySummary {
     pub(super) redis: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) kafka: String,
+    pub(super) endpoints: Vec<Endpoint>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) partitions: Vec<Partition>,
     pub(super) hosted_by: String,
@@ -48,6 +50,7 @@ impl ReplaySummary {
     pub(super) fn fill(&mut self, sent: &Sent) {
         self.tally = sent.tally;
         self.bytes = sent.bytes;
+        self.endpoints.clone_from(&sent.endpoints);
         self.partitions.clone_from(&sent.partitions);
         self.seconds = sent.seconds;
         self.latency_ns = sent.latency.percentiles();
@@ -84,6 +87,7 @@ impl Summary for ReplaySummary {
                 "times that went back, sent at once".to_owned(),
             )]);
         }
+        text += &endpoints::table(&self.endpoints);
         text += &positions::table(&self.partitions);
         text.push('\n');
         text += &table::latencies("latency", &[("to the acknowledgement", self.latency_ns)]);

@@ -115,6 +115,15 @@ fn a_redis_and_a_kafka_have_an_outcome_each() {
     let json = ended.json();
     assert_eq!((&json["accepted"], &json["delivered"]), (&2.into(), &2.into()), "{ended:?}");
     assert_eq!((&json["partitions"][0]["topic"], &json["receivers"]), (&"ticks".into(), &0.into()));
+    for (index, (name, kind)) in [("main", "redis"), ("log", "kafka")].into_iter().enumerate() {
+        let it = &json["endpoints"][index];
+        assert_eq!(
+            (&it["name"], &it["kind"], &it["delivered"]),
+            (&name.into(), &kind.into(), &1.into()),
+            "{ended:?}"
+        );
+        assert!(it["latency_ns"]["p99"].as_u64() > Some(0), "{ended:?}");
+    }
     let ended = ringwire(["status", "--config", file.text()]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let line = ended.stdout.lines().find(|line| line.starts_with("log ")).unwrap_or_default();
@@ -197,6 +206,10 @@ fn a_kafka_that_is_down_does_not_keep_a_redis_from_its_messages() {
     ]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert_eq!((ended.count("delivered"), ended.count("not_sent")), (9_500, 9_500), "{ended:?}");
+    let endpoints = &ended.json()["endpoints"];
+    let of = |index: usize, key: &str| endpoints[index][key].as_u64();
+    assert_eq!((of(0, "delivered"), of(0, "not_sent")), (Some(9_500), Some(0)), "{ended:?}");
+    assert_eq!((of(1, "delivered"), of(1, "not_sent")), (Some(0), Some(9_500)), "{ended:?}");
     assert!(ended.stderr.contains("no connection to kafka://127.0.0.1:1 within 1 s"), "{ended:?}");
     assert!(ended.stderr.contains("the others do not wait for it"), "{ended:?}");
 }
