@@ -15,6 +15,7 @@ use ringwire_shards::credit::{Amount, credit};
 use ringwire_shards::host::{self, HostHandle};
 use ringwire_shards::net::{Interest, Poller};
 use ringwire_shards::ring::frame_ring;
+use ringwire_shards::signals::SignalsBlocked;
 use ringwire_shards::slots::slot_ring;
 use ringwire_shards::wake::{Fence, sleeper};
 
@@ -185,6 +186,7 @@ impl Engine {
     /// Starts with another way to look host names up.
     pub(crate) fn start_with(config: Config, look_up: Arc<LookUp>) -> Result<Self, StartError> {
         config.checked()?;
+        let _until_all_are_started = SignalsBlocked::now();
         // Brokers may advertise themselves by name.
         let needs_names = |endpoint: &Endpoint| match &endpoint.server {
             Server::Redis(redis) => matches!(redis.location, Location::Name(..)),

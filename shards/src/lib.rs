@@ -45,4 +45,6 @@ mod random;
 #[cfg(not(loom))]
 pub mod ring;
 #[cfg(not(loom))]
+pub mod signals;
+#[cfg(not(loom))]
 pub mod slots;

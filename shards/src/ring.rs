@@ -28,6 +28,8 @@ use std::slice;
 
 use rtrb::chunks::WriteChunkUninit;
 use rtrb::{Consumer, Producer, RingBuffer};
+#[cfg(not(miri))]
+use rustix::mm::{Advice, madvise};
 
 use crate::batch::Batch;
 
@@ -80,6 +82,9 @@ pub fn frame_ring(capacity_bytes: usize) -> Result<(FrameWriter, FrameReader), C
     }
     let words = capacity_bytes / WORD;
     let (mut producer, mut consumer) = RingBuffer::<Word>::new(words);
+    if let Ok(mut all) = producer.write_chunk_uninit(words) {
+        ask_for_huge_pages(all.as_mut_slices().0);
+    }
     // Through the ring and back: afterwards every word is initialised, and both positions are at a
     // multiple of the capacity, which is word 0 of the storage.
     if let Ok(all) = producer.write_chunk(words) {
@@ -91,6 +96,25 @@ pub fn frame_ring(capacity_bytes: usize) -> Result<(FrameWriter, FrameReader), C
     assert_eq!(producer.slots(), words, "the ring was written and emptied");
     let frame_len_max = capacity_bytes / RECORD_SHARE - HEADER;
     Ok((FrameWriter { producer, words, frame_len_max, next: 0 }, FrameReader { consumer }))
+}
+
+/// Asks for huge pages under the storage, before it is written for the first time. A ring is gone through from end to end, so
+/// that the processor has mostly forgotten where the next small page lies: in a virtual machine that costs some 400 ns, for
+/// one message in 25. Where the kernel gives none (`/sys/kernel/mm/transparent_hugepage/enabled` says `never`), or the
+/// storage does not begin on their boundary, which is the allocator's affair, it has fewer, or none.
+fn ask_for_huge_pages(storage: &mut [MaybeUninit<Word>]) {
+    /// Other systems' pages are larger, and the kernel refuses the request.
+    const PAGE: usize = 4096;
+    let bytes = storage.as_mut_ptr_range();
+    let begin = bytes.start.map_addr(|address| address.next_multiple_of(PAGE));
+    let len = bytes.end.addr().saturating_sub(begin.addr()) / PAGE * PAGE;
+    #[cfg(not(miri))]
+    if len > 0 {
+        // SAFETY: the pages are the storage's, and the advice changes nothing but what they lie in.
+        let _ = unsafe { madvise(begin.cast(), len, Advice::LinuxHugepage) };
+    }
+    #[cfg(miri)]
+    let _ = len;
 }
 
 /// The writing end of a frame ring. `Send`, not `Clone`: one thread writes.

@@ -54,7 +54,9 @@
  * WHAT IT LEAVES ALONE
  *
  *   It installs no signal handler and raises no SIGPIPE, never exits, aborts or prints, changes no environment, and
- *   allocates with the process's malloc. (Should malloc itself fail, Rust's standard library aborts.)
+ *   allocates with the process's malloc. (Should malloc itself fail, Rust's standard library aborts.) Its threads block
+ *   signals, but for those of faults and SIGPROF: your handlers run on your threads. Rings lie in huge pages where
+ *   /sys/kernel/mm/transparent_hugepage/enabled says madvise or always.
  *
  * UNITS
  *

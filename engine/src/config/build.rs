@@ -16,7 +16,7 @@ use super::redis::{Redis, RedisOptions};
 use super::settings::{ENGINE, REDIS, ROUTE, names_of};
 use super::url::{AnyUrl, masked};
 use super::value::Value;
-use super::{Config, ConfigError, Route};
+use super::{Config, ConfigError, Route, brokers};
 
 /// Whoever has so many problems has one: the wrong file.
 const PROBLEMS_MAX: usize = 100;
@@ -131,7 +131,10 @@ impl<'a> Build<'a> {
             EndpointKind::Kafka => {
                 let mut kafka = Kafka::default();
                 let url = match url {
-                    Some((given, AnyUrl::Kafka(list))) => Some((given, vec![(BOOTSTRAP, list)])),
+                    Some((given, AnyUrl::Kafka(list))) => {
+                        self.check_brokers(index, name, given, &list);
+                        Some((given, vec![(BOOTSTRAP, list)]))
+                    }
                     _ => None,
                 };
                 self.settings(&mut kafka, KAFKA, index, places, url);
@@ -181,6 +184,26 @@ impl<'a> Build<'a> {
                 }
             }
             self.put_if(kept_in, setting, &key, target, |given| given.layer >= url_given.layer);
+        }
+    }
+
+    /// A url and a list of the same layer say the same thing: which brokers to ask.
+    fn check_brokers(&mut self, index: usize, name: &str, url: &Given, brokers: &str) {
+        let number = KAFKA.iter().position(|setting| setting.name == BOOTSTRAP);
+        let Some(target) = number.map(|number| Target::Endpoint(index, number)) else { return };
+        let is_beside = |aimed: &&Aimed<'_>| aimed.target == target && aimed.given.layer == url.layer;
+        let Some(list) = self.aimed.iter().rfind(is_beside) else { return };
+        let Some(text) = list.given.value.text() else { return };
+        let lists = brokers::parse(text).ok().zip(brokers::parse(brokers).ok());
+        if lists.is_some_and(|(list, url)| list != url) {
+            let expected =
+                format!("expected the brokers of endpoint.{name}.url ({}), or one of the two", url.origin);
+            let error = ConfigError::new(
+                &format!("endpoint.{name}.{BOOTSTRAP}"),
+                &list.given.value.shown(),
+                &expected,
+            );
+            self.problems.push((list.rank, error.from(&list.given.origin)));
         }
     }
 

@@ -26,12 +26,12 @@ fn an_endpoint_is_what_its_url_or_its_brokers_say() {
     check(LOG, &[], &[], "\"h:1,i:9092\"");
     check("[endpoint.log]\nbootstrap.servers = 'h'\n", &[], &[], "\"h:9092\"");
     check("[endpoint.log]\n'bootstrap.servers' = 'h'\n", &[], &[], "\"h:9092\"");
-    // The later layer counts; in one layer the name of its own.
+    // The later layer counts; in one layer both say the same.
     check(LOG, &variable, &[], "\"x:3,y:9092\"");
     check("", &variable, &[], "\"x:3,y:9092\"");
     check(LOG, &variable, &["url=kafka://z"], "\"z:9092\"");
     check(LOG, &[], &["bootstrap.servers=[::1]:5"], "\"[::1]:5\"");
-    check("[endpoint.log]\nurl = 'kafka://a'\nbootstrap.servers = 'b'\n", &[], &[], "\"b:9092\"");
+    check("[endpoint.log]\nurl = 'kafka://a'\nbootstrap.servers = 'a:9092'\n", &[], &[], "\"a:9092\"");
     // The last url decides what it is.
     check("[endpoint.log]\nurl = 'redis://a'\n", &[], &["url=kafka://b"], "\"b:9092\"");
     let config = config(LOG, &[], &["endpoint.log.url=redis://a"]).unwrap();
@@ -190,6 +190,12 @@ fn what_cannot_be() {
         "[endpoint.log]\nurl = 'kafka://user:hunter2@h'\n",
         &[],
         "a.toml:2: endpoint.log.url = kafka://…: expected no user and password: SASL is not built yet",
+    );
+    check(
+        "[endpoint.log]\nurl = 'kafka://a'\nbootstrap.servers = 'b'\n",
+        &[],
+        "a.toml:3: endpoint.log.bootstrap.servers = \"b\": expected the brokers of endpoint.log.url (a.toml:2), or one of the \
+         two",
     );
     check(
         "[endpoint.log]\nurl = 'kafka://h:0'\n",

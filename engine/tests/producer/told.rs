@@ -2,7 +2,7 @@
 
 use ringwire_codec::kafka::{Api, ErrorCode};
 use ringwire_core::{EndpointState, KafkaSettings, LinkError, MILLISECOND_NS, Outcome, Reason, SECOND_NS};
-use ringwire_loopback::kafka::{ClusterOptions, Injection};
+use ringwire_loopback::kafka::{ClusterOptions, Injection, TopicOptions};
 
 use crate::scene::{Scene, settings, to_partition};
 
@@ -100,4 +100,24 @@ fn a_partition_without_a_leader_is_named_and_leaves_the_other_as_it_is() {
     scene.settle();
     assert!(!words(&scene).contains("leader"), "{}", words(&scene));
     assert_eq!(scene.take_told().len(), 1);
+}
+
+#[test]
+fn at_the_start_a_partition_without_a_leader_is_not_waited_for_where_another_has_one() {
+    for (partitions, state) in [(2, EndpointState::Connected), (1, EndpointState::Connecting)] {
+        let mut scene = Scene::new(settings(), ClusterOptions::default(), 2);
+        scene.cluster().create_topic("fx", partitions, TopicOptions::default()).unwrap();
+        let last = partitions - 1;
+        if last == 0 {
+            assert!(scene.cluster().move_leader("fx", 0, 2));
+        }
+        scene.cluster().stop_broker(2);
+        scene.run(5 * SECOND_NS);
+        assert_eq!(scene.status().state, state, "{}", words(&scene));
+        assert!(
+            words(&scene).contains(&format!("fx, partition {last}: it has no leader now")),
+            "{}",
+            words(&scene)
+        );
+    }
 }

@@ -24,6 +24,7 @@ static void on_thread(void *user, const char *name) {
 static void on_line(void *user, int level, const char *line) {
     (void)user;
     CHECK(level >= RW_LOG_INFO && level <= RW_LOG_ERROR && line[0] != '\0' && strchr(line, '\n') == NULL);
+    __atomic_add_fetch(&lines, 1, __ATOMIC_SEQ_CST);
     rw_engine *engine = __atomic_load_n(&logged, __ATOMIC_SEQ_CST);
     if (engine != NULL) {
         ANSWERS(rw_engine_shutdown(engine, RW_FOREVER, NULL), RW_WRONG_THREAD);
@@ -31,7 +32,6 @@ static void on_line(void *user, int level, const char *line) {
         CHECK(rw_engine_health(engine) >= 0);
         __atomic_add_fetch(&refused, 1, __ATOMIC_SEQ_CST);
     }
-    __atomic_add_fetch(&lines, 1, __ATOMIC_SEQ_CST);
 }
 
 static void callbacks(const char *url) {
@@ -54,6 +54,36 @@ static void callbacks(const char *url) {
     CHECK(refused > 0 && lines > 0 && foreign == 0);
     /* Two shards and the one that writes the log. */
     CHECK(begun == 3);
+    ANSWERS(rw_engine_shutdown(engine, 0, NULL), RW_OK);
+    ANSWERS(rw_free(engine), RW_OK);
+}
+
+static volatile sig_atomic_t handled_by;
+
+static void on_signal(int number) {
+    (void)number;
+    handled_by = gettid();
+}
+
+/* While the application's own threads block a signal, it waits: no thread of ours takes it. */
+static void signals(void) {
+    sigset_t usr1, pending, before, after;
+    struct sigaction action, old;
+    rw_engine *engine;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    CHECK(sigaction(SIGUSR1, &action, &old) == 0 && pthread_sigmask(SIG_SETMASK, NULL, &before) == 0);
+    engine = start_with(NULL, "thread");
+    CHECK(pthread_sigmask(SIG_BLOCK, &usr1, &after) == 0);
+    for (int number = 1; number < 32; number++) {
+        CHECK(sigismember(&before, number) == sigismember(&after, number));
+    }
+    CHECK(kill(getpid(), SIGUSR1) == 0 && sigpending(&pending) == 0 && sigismember(&pending, SIGUSR1) == 1);
+    CHECK(handled_by == 0);
+    CHECK(pthread_sigmask(SIG_UNBLOCK, &usr1, NULL) == 0 && handled_by == gettid());
+    CHECK(sigaction(SIGUSR1, &old, NULL) == 0);
     ANSWERS(rw_engine_shutdown(engine, 0, NULL), RW_OK);
     ANSWERS(rw_free(engine), RW_OK);
 }
@@ -101,6 +131,8 @@ int main(int argc, char **argv) {
         await_threads(threads_before);
         CHECK(descriptors() == descriptors_before);
     }
+    signals();
+    await_threads(threads_before);
     if (url != NULL) {
         callbacks(url);
         await_threads(threads_before);

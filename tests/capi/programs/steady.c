@@ -90,6 +90,30 @@ static void run(uint64_t count, const char *payload) {
     }
 }
 
+/* The ring begins on a huge page's boundary, and the kernel was asked for huge pages there. */
+static void lies_in_huge_pages(void) {
+    void *place;
+    char line[512];
+    unsigned long begin = 0, end = 0, from, to;
+    int is_told = 0;
+    if (access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) != 0) {
+        return;
+    }
+    ANSWERS(rw_try_claim(publisher, channel, 128, &place), RW_OK);
+    FILE *mappings = fopen("/proc/self/smaps", "r");
+    CHECK(mappings != NULL);
+    while (!is_told && fgets(line, sizeof line, mappings) != NULL) {
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2) {
+            begin = from, end = to;
+        }
+        int is_there = begin <= (unsigned long)place && (unsigned long)place < end;
+        is_told = is_there && strncmp(line, "VmFlags:", 8) == 0;
+    }
+    fclose(mappings);
+    CHECK(is_told && strstr(line, " hg") != NULL && begin % (2 << 20) == 0);
+    ANSWERS(rw_abort(publisher, place), RW_OK);
+}
+
 static void mark(const char *text) { CHECK(write(2, text, strlen(text)) > 0); }
 
 int main(int argc, char **argv) {
@@ -105,6 +129,7 @@ int main(int argc, char **argv) {
     ANSWERS(rw_publisher_open(engine, &publisher, &reports), RW_OK);
     ANSWERS(rw_engine_wait_ready(engine, 10 * SECOND_NS), 1);
     run(10000, payload);
+    lies_in_huge_pages();
     mark("steady begins\n");
     is_counted = 1;
     run(count, payload);

@@ -1,21 +1,25 @@
 //! What to do about an error. One sentence serves every code of a kind.
 
 pub(super) const NOTHING: &str = "nothing: it is in the log";
-pub(super) const UNKNOWN: &str = "send it again until it is decided; a newer client may know this code";
-pub(super) const RETRY_SAME: &str = "send the same again, with a pause that grows";
-pub(super) const RETRY_LATER: &str = "wait, then ask again";
-pub(super) const REFRESH: &str = "refresh the metadata of the topic, then send the same to its leader";
+pub(super) const UNKNOWN: &str = "it is tried again until it is decided; a newer Ringwire may know this code";
+pub(super) const RETRY_SAME: &str =
+    "it is tried again by itself, with a pause that grows; if it lasts, look into the broker's log";
+pub(super) const RETRY_LATER: &str = "it may pass by itself: try again later";
+pub(super) const TOPIC: &str = "create it, or let brokers create it (auto.create.topics.enable there, allow.auto.create.topics here); it is looked for again by itself";
+pub(super) const LEADER: &str =
+    "the leader is looked up again by itself; if it lasts, see whether the partition's brokers are up";
 pub(super) const COORDINATOR: &str = "find the coordinator again, then ask it";
 pub(super) const CONTROLLER: &str = "refresh the metadata, then ask the controller";
-pub(super) const REBOOTSTRAP: &str = "go back to the bootstrap servers";
-pub(super) const SPLIT: &str = "split the batch if no attempt of it was ambiguous; else raise max.message.bytes or segment.bytes of the topic, or send smaller batches";
-pub(super) const RECORD: &str = "leave out the records that the answer names and send the others";
+pub(super) const REBOOTSTRAP: &str = "nothing: the bootstrap servers are asked again by themselves";
+pub(super) const SPLIT: &str = "raise max.message.bytes (or segment.bytes) of the topic, or lower batch.size; a batch of several records is split by itself where that is safe";
+pub(super) const RECORD: &str =
+    "correct the records that are refused; the others of their batch are sent by themselves";
 pub(super) const TIMESTAMP: &str = "correct the clock, or the timestamp of the record: the topic limits how far it may be from the broker's time";
 pub(super) const REPLICAS: &str =
     "wait for replicas to come back: the topic's min.insync.replicas is not met";
 pub(super) const ACKS: &str = "set acks to all, 1 or 0";
-pub(super) const EPOCH: &str = "raise the epoch of the producer and number what follows anew";
-pub(super) const REINIT: &str = "initialise the producer again";
+pub(super) const EPOCH: &str = "nothing: a new epoch of the producer begins by itself";
+pub(super) const REINIT: &str = "start the producer anew: the broker no longer knows this one";
 pub(super) const FENCED: &str = "end this producer: a newer one with its transactional id is at work";
 pub(super) const ABORT: &str = "abort the transaction and begin it again";
 pub(super) const TXN_TIMEOUT: &str =
@@ -29,7 +33,8 @@ pub(super) const CLUSTER_ACL: &str =
 pub(super) const SASL: &str = "check mechanism, user and password against the broker's";
 pub(super) const SECURITY: &str = "the broker has no authorizer: set one up before it is asked about rights";
 pub(super) const TOKEN: &str = "get a delegation token that is valid for this user, over a secured listener";
-pub(super) const VERSION: &str = "ask the broker for its versions, and use one of them";
+pub(super) const VERSION: &str =
+    "use a broker of Kafka 2.1 or newer; its versions and ours have none in common";
 pub(super) const COMPRESSION: &str = "use a codec that this broker and version know; zstd needs Kafka 2.1";
 pub(super) const REQUEST: &str =
     "the request is not valid: this is a bug in the client, or the message format of the topic is too old";

@@ -5,6 +5,9 @@
 mod export;
 mod chunks;
 mod handle;
+// A library for C has an allocator of its own to set; within a Rust program it is that program's.
+#[cfg(feature = "capi")]
+mod memory;
 mod pointer;
 mod thread;
 

@@ -46,7 +46,7 @@ pub(super) struct Cluster {
     metadata_at_ns: u64,
     identity_at_ns: u64,
     /// Questions in a row that did not help.
-    fruitless: u32,
+    pub(super) fruitless: u32,
     pub(super) has_held_to_release: bool,
     /// What is wrong with the cluster as a whole.
     pub(super) trouble: Option<LinkError>,
@@ -343,6 +343,7 @@ impl KafkaProducer {
         // A topic that the answer does not name was opened after the question.
         let has_new = self.topics.iter().any(|topic| topic.count == 0 && topic.refused.is_none());
         self.cluster.fruitless = if is_fruitful { 0 } else { self.cluster.fruitless.saturating_add(1) };
+        self.is_state_stale |= !self.was_connected;
         let delay_ns = if is_fruitful && !has_new {
             self.settings.metadata_max_age_ns
         } else {

@@ -33,7 +33,7 @@ use ringwire_codec::kafka::{Compressors, ErrorCode, PushError};
 use self::cluster::Cluster;
 use self::dispatch::Budget;
 use self::link::{Due, Link, Part};
-use self::partition::{Batch, Entry, Partition};
+use self::partition::{Batch, Entry, Partition, SETBACK_FAILURES};
 use self::pool::Pool;
 use self::settings::{Acks, KafkaSettings};
 use self::topic::{Held, Topic};
@@ -507,16 +507,19 @@ impl KafkaProducer {
             return EndpointState::Disconnected;
         }
         let has_identity = !self.settings.idempotent || self.cluster.identity.is_some();
-        // The first time all are waited for. Later, what nobody leads leaves the others as they are: it may be new, or gone.
+        // The first time all are waited for, though not long for a partition that nobody leads while others are led.
+        // Later, what nobody leads leaves the others as they are: it may be new, or gone.
         let may_lack = self.was_connected;
+        let may_lack_some = may_lack || self.cluster.fruitless >= SETBACK_FAILURES;
         let is_led = |partition: &Partition| match self.cluster.lane_of(partition.leader) {
             Some(lane) => self.links[lane].is_ready(),
-            None => may_lack && partition.leader < 0,
+            None => may_lack_some && partition.leader < 0,
         };
         let are_led = self.topics.iter().all(|topic| {
             let partitions = topic.present();
+            let is_any_led = || partitions.iter().any(|partition| partition.leader >= 0);
             // A topic that the cluster refuses is its own trouble.
-            topic.refused.is_some() || (may_lack || !partitions.is_empty()) && partitions.iter().all(is_led)
+            topic.refused.is_some() || (may_lack || is_any_led()) && partitions.iter().all(is_led)
         });
         let is_connected = has_identity && are_led && self.links.iter().any(Link::is_ready);
         match self.refusal().or_else(|| self.link_error()) {

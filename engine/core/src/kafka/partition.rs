@@ -31,7 +31,7 @@ const HEADERS_INLINE: usize = 16;
 /// day by default.
 const KNOWN_NS: u64 = 60 * SECOND_NS;
 /// Failures in a row that the status tells of.
-const SETBACK_FAILURES: u32 = 3;
+pub(super) const SETBACK_FAILURES: u32 = 3;
 
 /// What is needed to answer for a message.
 #[derive(Clone, Copy, Debug)]
