@@ -1,7 +1,6 @@
 //! An open channel: its name, its shard and its legs, resolved once.
 
 use std::fmt;
-use std::mem::offset_of;
 use std::sync::Arc;
 
 use ringwire_core::channel::Target;
@@ -10,11 +9,13 @@ use ringwire_shards::credit::Amount;
 
 use crate::config::EndpointKind;
 
-/// What was resolved when a channel was opened. All that a publisher of a channel with one leg looks at stands in the
-/// first line: after a pause every line costs a miss.
-#[derive(Debug)]
+/// A channel of an engine. Cheap to clone; `Send + Sync`. Opened by [`crate::Engine::channel`].
+///
+/// All that a publisher of a channel with one leg looks at stands in it, and in one line: after a pause every line costs a
+/// miss, and so does each with thousands of channels.
+#[derive(Clone)]
 #[repr(C, align(64))]
-pub(crate) struct Opened {
+pub struct Channel {
     /// What its engine's [`crate::shared::Shared::admits`] wants to see.
     pub(crate) pass: u64,
     /// The only one of `tolls`, where there is one.
@@ -25,13 +26,19 @@ pub(crate) struct Opened {
     pub(crate) index: u32,
     /// Whether every leg refuses messages while its endpoint is not connected.
     pub(crate) rejects: bool,
+    pub(crate) rest: Arc<Rest>,
+}
+
+const _: () = assert!(size_of::<Channel>() == 64);
+
+/// What all clones of a channel share: looked at where it has several legs, or none, and off the publish path.
+#[derive(Debug)]
+pub(crate) struct Rest {
     /// What a message pays on each leg that has an endpoint.
     pub(crate) tolls: Box<[Toll]>,
     pub(crate) legs: Vec<Leg>,
     pub(crate) name: Box<[u8]>,
 }
-
-const _: () = assert!(offset_of!(Opened, tolls) <= 64);
 
 /// The credit that one leg asks of a message.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +56,7 @@ impl Toll {
     }
 }
 
-impl Opened {
+impl Channel {
     pub(crate) fn new(pass: u64, index: u32, name: &[u8], shard: usize, legs: Vec<Leg>) -> Self {
         let tolls = legs.iter().filter_map(|leg| {
             let endpoint = usize::from(leg.endpoint()?.0);
@@ -58,51 +65,39 @@ impl Opened {
         let tolls: Box<[Toll]> = tolls.collect();
         Self {
             pass,
-            index,
-            name: name.into(),
-            shard,
             toll: if let [toll] = *tolls { Some(toll) } else { None },
-            tolls,
+            shard,
             slots: legs.len() as u64,
+            index,
             rejects: legs.iter().all(|leg| leg.endpoint().is_some() && leg.when_down() == WhenDown::Reject),
-            legs,
+            rest: Arc::new(Rest { tolls, legs, name: name.into() }),
         }
     }
-}
 
-impl Opened {
     /// The report slots that a message takes.
     #[inline]
     pub(crate) fn slots(&self) -> Amount {
         Amount { messages: self.slots, bytes: 0 }
     }
-}
 
-/// A channel of an engine. Cheap to clone; `Send + Sync`. Opened by [`crate::Engine::channel`].
-#[derive(Clone)]
-pub struct Channel {
-    pub(crate) opened: Arc<Opened>,
-}
-
-impl Channel {
     /// The channel's name.
     pub fn name(&self) -> &[u8] {
-        &self.opened.name
+        &self.rest.name
     }
 
     /// Its index within the engine: [`crate::Report`] names the channel by it.
     pub fn index(&self) -> u32 {
-        self.opened.index
+        self.index
     }
 
     /// How many destinations each message has: so many reports come for it.
     pub fn legs(&self) -> usize {
-        self.opened.legs.len()
+        self.rest.legs.len()
     }
 
     /// What destination number `leg` is; none for the local bus, and where there is no such leg. Reports name the leg.
     pub fn kind(&self, leg: u8) -> Option<EndpointKind> {
-        match self.opened.legs.get(usize::from(leg))?.target() {
+        match self.rest.legs.get(usize::from(leg))?.target() {
             Target::Bus => None,
             Target::RedisPublish(_) => Some(EndpointKind::Redis),
             Target::KafkaTopic(_) => Some(EndpointKind::Kafka),
@@ -111,12 +106,12 @@ impl Channel {
 
     /// The topic that destination number `leg` is, if it is one.
     pub fn topic(&self, leg: u8) -> Option<&str> {
-        self.opened.legs.get(usize::from(leg)).map(Leg::topic).filter(|topic| !topic.is_empty())
+        self.rest.legs.get(usize::from(leg)).map(Leg::topic).filter(|topic| !topic.is_empty())
     }
 
     /// The shard that carries it.
     pub fn shard(&self) -> usize {
-        self.opened.shard
+        self.shard
     }
 }
 

@@ -19,7 +19,7 @@ use ringwire_shards::signals::SignalsBlocked;
 use ringwire_shards::slots::slot_ring;
 use ringwire_shards::wake::{Fence, sleeper};
 
-use crate::channel::{Channel, Opened};
+use crate::channel::Channel;
 use crate::config::{Config, ConfigError, Endpoint, Location, Server};
 use crate::connection::{Connections, SLEEPER_TOKEN};
 use crate::host_shard::HostShard;
@@ -300,18 +300,18 @@ impl Engine {
         }
         running(&self.shared)?;
         let mut registry = self.shared.registry();
-        if let Some(opened) = registry.by_name.get(name) {
-            return Ok(Channel { opened: opened.clone() });
+        if let Some(index) = registry.by_name.get(name) {
+            return Ok(registry.channels[*index as usize].clone());
         }
         let index = registry.channels.len() as u32;
         let legs = self.shared.config.legs(name)?;
         let shard = shard_of(name, self.shared.shards.len());
-        let opened = Arc::new(Opened::new(self.shared.running_pass(), index, name, shard, legs.clone()));
-        registry.channels.push(opened.clone());
-        registry.by_name.insert(name.into(), opened.clone());
+        let channel = Channel::new(self.shared.running_pass(), index, name, shard, legs.clone());
+        registry.channels.push(channel.clone());
+        registry.by_name.insert(name.into(), index);
         // Told while the registry is held: whoever opens the channel again finds the shard told.
         self.shared.shards[shard].command(Command::Channel(CoreChannel { index, name: name.into(), legs }));
-        Ok(Channel { opened })
+        Ok(channel)
     }
 
     /// Makes a publisher with reports. One whose reports are dropped goes on as one without

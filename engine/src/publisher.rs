@@ -13,7 +13,7 @@ use ringwire_shards::credit::Account;
 use ringwire_shards::ring::{Claim as RingClaim, FrameWriter};
 use ringwire_shards::wake::{Sleeper, Waker};
 
-use crate::channel::{Channel, Opened, Toll};
+use crate::channel::{Channel, Toll};
 use crate::reports::PolledBy;
 use crate::shared::{Command, Phase, ShardShared, Shared};
 
@@ -236,10 +236,9 @@ impl Publisher {
     /// stays in registers.
     #[inline(always)]
     fn put(&mut self, channel: &Channel, source: impl Source) -> Result<u64, Refusal> {
-        let opened = &*channel.opened;
-        self.admitted(opened)?;
+        self.admitted(channel)?;
         let sequence = self.next_sequence;
-        self.lanes[opened.shard].up(opened)?.put(opened, sequence, source)?;
+        self.lanes[channel.shard].up(channel)?.put(channel, sequence, source)?;
         self.next_sequence = sequence + 1;
         Ok(sequence)
     }
@@ -251,13 +250,12 @@ impl Publisher {
     /// As [`Publisher::publish`].
     #[inline]
     pub fn try_claim<'a>(&'a mut self, channel: &'a Channel, len: usize) -> Result<Claim<'a>, Refusal> {
-        let opened = &*channel.opened;
-        self.admitted(opened)?;
+        self.admitted(channel)?;
         let Self { lanes, next_sequence, .. } = self;
-        let Lane { ring, dues, waker, .. } = lanes[opened.shard].up(opened)?;
-        let mut claim = dues.claim(ring, opened, len)?;
-        frame::encode_plain_head(&mut claim, opened.index, *next_sequence);
-        Ok(Claim { claim, len, opened, dues, waker, next_sequence })
+        let Lane { ring, dues, waker, .. } = lanes[channel.shard].up(channel)?;
+        let mut claim = dues.claim(ring, channel, len)?;
+        frame::encode_plain_head(&mut claim, channel.index, *next_sequence);
+        Ok(Claim { claim, len, channel, dues, waker, next_sequence })
     }
 
     /// Lends the place of a payload of exactly `len` bytes, for languages whose claims cannot borrow: write it, then
@@ -269,10 +267,9 @@ impl Publisher {
     /// As [`Publisher::publish`].
     #[inline]
     pub fn try_lend<'a>(&mut self, channel: &'a Channel, len: usize) -> Result<Lent<'a>, Refusal> {
-        let opened = &*channel.opened;
-        self.admitted(opened)?;
-        let place = self.lanes[opened.shard].up(opened)?.lend(opened, len)?;
-        Ok(Lent { opened, len, place, publisher: self.number, sequence: self.next_sequence })
+        self.admitted(channel)?;
+        let place = self.lanes[channel.shard].up(channel)?.lend(channel, len)?;
+        Ok(Lent { channel, len, place, publisher: self.number, sequence: self.next_sequence })
     }
 
     /// Publishes what was written to a place that this publisher lent, and answers its sequence. Whatever it answers, a
@@ -284,14 +281,14 @@ impl Publisher {
     #[inline]
     pub fn publish_lent(&mut self, lent: &mut Lent<'_>) -> Result<u64, Refusal> {
         // Looked at where it lies: what was just written in words, and is moved in pairs of them, has to be waited for.
-        let Lent { opened, len, sequence, .. } = *lent;
+        let Lent { channel, len, sequence, .. } = *lent;
         let is_fresh = lent.publisher == self.number && sequence == self.next_sequence;
-        if !is_fresh || !self.shared.admits(opened.pass) {
+        if !is_fresh || !self.shared.admits(channel.pass) {
             return Err(self.not_published(lent, is_fresh));
         }
         lent.publisher = NOBODY;
         // Room only grows between two calls of ours: the same claim is there again, and has the same place.
-        self.lanes[opened.shard].put_paid(opened, sequence, Written(len))?;
+        self.lanes[channel.shard].put_paid(channel, sequence, Written(len))?;
         self.next_sequence = sequence + 1;
         Ok(sequence)
     }
@@ -306,14 +303,14 @@ impl Publisher {
     pub fn take_back(&mut self, lent: &mut Lent<'_>) {
         if lent.publisher == self.number {
             lent.publisher = NOBODY;
-            self.lanes[lent.opened.shard].dues.untake(lent.opened, lent.len);
+            self.lanes[lent.channel.shard].dues.untake(lent.channel, lent.len);
         }
     }
 
     /// Whether the engine takes messages, and this channel's.
     #[inline(always)]
-    fn admitted(&self, opened: &Opened) -> Result<(), Refusal> {
-        if self.shared.admits(opened.pass) { Ok(()) } else { Err(self.not_admitted()) }
+    fn admitted(&self, channel: &Channel) -> Result<(), Refusal> {
+        if self.shared.admits(channel.pass) { Ok(()) } else { Err(self.not_admitted()) }
     }
 
     #[cold]
@@ -390,19 +387,18 @@ impl Publisher {
     /// Whether reports wait that nobody but this thread polls.
     fn waits_for_itself(&mut self, channel: &Channel) -> bool {
         let is_polled = self.polled_by.is_other_thread();
-        !is_polled && self.lanes[channel.opened.shard].dues.have_unpolled()
+        !is_polled && self.lanes[channel.shard].dues.have_unpolled()
     }
 
     /// Says to the shard for how much credit this publisher is to be woken.
     fn want(&mut self, channel: &Channel, len: usize) {
-        let opened = &*channel.opened;
-        if !self.shared.admits(opened.pass) {
+        if !self.shared.admits(channel.pass) {
             return;
         }
-        let lane = &mut self.lanes[opened.shard];
+        let lane = &mut self.lanes[channel.shard];
         // What is longer is refused, and not waited for.
         let len = len.min(lane.ring.frame_len_max());
-        for toll in &opened.tolls {
+        for toll in &channel.rest.tolls {
             lane.dues.credits[toll.endpoint].want(toll.of(len));
         }
     }
@@ -425,23 +421,23 @@ impl Lane {
 
     /// Takes what a message costs, puts it into the ring, and tells the shard; or leaves everything as it was.
     #[inline(always)]
-    fn put(&mut self, opened: &Opened, sequence: u64, source: impl Source) -> Result<(), Refusal> {
+    fn put(&mut self, channel: &Channel, sequence: u64, source: impl Source) -> Result<(), Refusal> {
         self.ring.fetch();
-        if let Err(refusal) = self.dues.try_take(opened, source.lens().body()) {
+        if let Err(refusal) = self.dues.try_take(channel, source.lens().body()) {
             return Err(self.refused(refusal, source.lens()));
         }
-        self.put_paid(opened, sequence, source)
+        self.put_paid(channel, sequence, source)
     }
 
     /// Puts a message that is paid for into the ring, and tells the shard; or gives back what it has paid.
     #[inline(always)]
-    fn put_paid(&mut self, opened: &Opened, sequence: u64, source: impl Source) -> Result<(), Refusal> {
+    fn put_paid(&mut self, channel: &Channel, sequence: u64, source: impl Source) -> Result<(), Refusal> {
         let lens = source.lens();
         if let Some(mut claim) = self.ring.try_claim_ahead(lens.frame(), lens.spare()) {
-            source.encode(&mut claim, opened.index, sequence);
+            source.encode(&mut claim, channel.index, sequence);
             claim.commit();
         } else {
-            self.put_anywhere(opened, sequence, source)?;
+            self.put_anywhere(channel, sequence, source)?;
         }
         self.waker.notify();
         Ok(())
@@ -449,27 +445,27 @@ impl Lane {
 
     /// Takes what a message costs, and answers where its payload will be; or leaves everything as it was.
     #[inline(always)]
-    fn lend(&mut self, opened: &Opened, len: usize) -> Result<*mut u8, Refusal> {
+    fn lend(&mut self, channel: &Channel, len: usize) -> Result<*mut u8, Refusal> {
         self.ring.fetch();
         // Before the credit, which would count with any length.
         if len > self.ring.frame_len_max() - LABELLED_LEN {
             return Err(too_long(&self.ring, PLAIN_LEN));
         }
-        self.dues.try_take(opened, len)?;
+        self.dues.try_take(channel, len)?;
         if let Some(mut claim) = self.ring.try_claim_ahead(PLAIN_LEN + len, 0) {
             return Ok(claim[PLAIN_LEN..].as_mut_ptr());
         }
-        self.lend_anywhere(opened, len)
+        self.lend_anywhere(channel, len)
     }
 
     /// Lends it behind padding, if that is what it takes.
     #[cold]
     #[inline(never)]
-    fn lend_anywhere(&mut self, opened: &Opened, len: usize) -> Result<*mut u8, Refusal> {
+    fn lend_anywhere(&mut self, channel: &Channel, len: usize) -> Result<*mut u8, Refusal> {
         match self.ring.try_claim(PLAIN_LEN + len) {
             Ok(mut claim) => Ok(claim[PLAIN_LEN..].as_mut_ptr()),
             Err(_) => {
-                self.dues.untake(opened, len);
+                self.dues.untake(channel, len);
                 Err(Refusal::BackPressured)
             }
         }
@@ -478,30 +474,30 @@ impl Lane {
     /// Puts it behind padding, if that is what it takes.
     #[cold]
     #[inline(never)]
-    fn put_anywhere(&mut self, opened: &Opened, sequence: u64, source: impl Source) -> Result<(), Refusal> {
+    fn put_anywhere(&mut self, channel: &Channel, sequence: u64, source: impl Source) -> Result<(), Refusal> {
         let lens = source.lens();
         if !lens.is_too_long(&self.ring)
             && let Ok(mut claim) = self.ring.try_claim(lens.frame())
         {
-            source.encode(&mut claim, opened.index, sequence);
+            source.encode(&mut claim, channel.index, sequence);
             claim.commit();
             return Ok(());
         }
-        self.dues.untake(opened, lens.body());
+        self.dues.untake(channel, lens.body());
         Err(self.refused(Refusal::BackPressured, lens))
     }
 
     /// The lane, unless each of the channel's endpoints refuses messages now.
     #[inline(always)]
-    fn up(&mut self, opened: &Opened) -> Result<&mut Self, Refusal> {
-        if opened.rejects && !self.is_any_up(opened) { Err(Refusal::NotConnected) } else { Ok(self) }
+    fn up(&mut self, channel: &Channel) -> Result<&mut Self, Refusal> {
+        if channel.rejects && !self.is_any_up(channel) { Err(Refusal::NotConnected) } else { Ok(self) }
     }
 
     #[inline(always)]
-    fn is_any_up(&self, opened: &Opened) -> bool {
+    fn is_any_up(&self, channel: &Channel) -> bool {
         let endpoints = &self.shard.endpoints;
         let is_up = |toll: &Toll| endpoints[toll.endpoint].is_up.load(Ordering::Relaxed);
-        opened.toll.as_ref().map_or_else(|| opened.tolls.iter().any(is_up), is_up)
+        channel.toll.as_ref().map_or_else(|| channel.rest.tolls.iter().any(is_up), is_up)
     }
 }
 
@@ -521,15 +517,15 @@ impl Dues {
 
     /// Takes what a message needs on all its legs and in the report ring, or nothing.
     #[inline(always)]
-    fn try_take(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
+    fn try_take(&mut self, channel: &Channel, len: usize) -> Result<(), Refusal> {
         // Most channels have one leg, which needs no loop.
-        let Some(toll) = opened.toll else { return self.try_take_legs(opened, len) };
+        let Some(toll) = channel.toll else { return self.try_take_legs(channel, len) };
         let credit = &mut self.credits[toll.endpoint];
         let taken = credit.after(toll.of(len));
         if !credit.allows(taken) {
             return Err(Refusal::BackPressured);
         }
-        if self.slots.as_mut().is_some_and(|slots| !slots.try_take_messages(opened.slots().messages)) {
+        if self.slots.as_mut().is_some_and(|slots| !slots.try_take_messages(channel.slots().messages)) {
             return Err(Refusal::ReportsFull);
         }
         credit.take_up_to(taken);
@@ -537,9 +533,9 @@ impl Dues {
     }
 
     #[inline(never)]
-    fn try_take_legs(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
-        self.fit(opened, len)?;
-        self.take(opened, len);
+    fn try_take_legs(&mut self, channel: &Channel, len: usize) -> Result<(), Refusal> {
+        self.fit(channel, len)?;
+        self.take(channel, len);
         Ok(())
     }
 
@@ -548,29 +544,29 @@ impl Dues {
     fn claim<'r>(
         &mut self,
         ring: &'r mut FrameWriter,
-        opened: &Opened,
+        channel: &Channel,
         len: usize,
     ) -> Result<RingClaim<'r>, Refusal> {
         // Before the credit, which would count with any length.
         if len > ring.frame_len_max() - LABELLED_LEN {
             return Err(too_long(ring, PLAIN_LEN));
         }
-        self.fit(opened, len)?;
+        self.fit(channel, len)?;
         ring.try_claim(PLAIN_LEN + len).map_err(|_| Refusal::BackPressured)
     }
 
     /// Whether there is what a message needs on all its legs and in the report ring. No two legs have one endpoint.
     #[inline]
-    fn fit(&mut self, opened: &Opened, len: usize) -> Result<(), Refusal> {
+    fn fit(&mut self, channel: &Channel, len: usize) -> Result<(), Refusal> {
         let mut fits = |toll: &Toll| self.credits[toll.endpoint].fits(toll.of(len));
-        let all_fit = match &opened.toll {
+        let all_fit = match &channel.toll {
             Some(toll) => fits(toll),
-            None => opened.tolls.iter().all(fits),
+            None => channel.rest.tolls.iter().all(fits),
         };
         if !all_fit {
             return Err(Refusal::BackPressured);
         }
-        if self.slots.as_mut().is_some_and(|slots| !slots.fits(opened.slots())) {
+        if self.slots.as_mut().is_some_and(|slots| !slots.fits(channel.slots())) {
             return Err(Refusal::ReportsFull);
         }
         Ok(())
@@ -578,24 +574,24 @@ impl Dues {
 
     /// Takes what was found to [`fit`](Self::fit).
     #[inline]
-    fn take(&mut self, opened: &Opened, len: usize) {
-        match &opened.toll {
+    fn take(&mut self, channel: &Channel, len: usize) {
+        match &channel.toll {
             Some(toll) => self.credits[toll.endpoint].take(toll.of(len)),
-            None => opened.tolls.iter().for_each(|toll| self.credits[toll.endpoint].take(toll.of(len))),
+            None => channel.rest.tolls.iter().for_each(|toll| self.credits[toll.endpoint].take(toll.of(len))),
         }
         if let Some(slots) = &mut self.slots {
-            slots.take(opened.slots());
+            slots.take(channel.slots());
         }
     }
 
     /// Undoes [`Dues::take`]: the message did not come about.
     #[cold]
-    fn untake(&mut self, opened: &Opened, len: usize) {
-        for toll in &opened.tolls {
+    fn untake(&mut self, channel: &Channel, len: usize) {
+        for toll in &channel.rest.tolls {
             self.credits[toll.endpoint].untake(toll.of(len));
         }
         if let Some(slots) = &mut self.slots {
-            slots.untake(opened.slots());
+            slots.untake(channel.slots());
         }
     }
 
@@ -618,7 +614,7 @@ pub struct Claim<'a> {
     /// The head is written; the payload's place follows it.
     claim: RingClaim<'a>,
     len: usize,
-    opened: &'a Opened,
+    channel: &'a Channel,
     dues: &'a mut Dues,
     waker: &'a Waker,
     next_sequence: &'a mut u64,
@@ -628,8 +624,8 @@ impl Claim<'_> {
     /// Publishes what was written, and answers its sequence.
     #[inline]
     pub fn commit(self) -> u64 {
-        let Self { claim, len, opened, dues, waker, next_sequence } = self;
-        dues.take(opened, len);
+        let Self { claim, len, channel, dues, waker, next_sequence } = self;
+        dues.take(channel, len);
         claim.commit();
         waker.notify();
         let sequence = *next_sequence;
@@ -648,7 +644,7 @@ const NOBODY: u64 = u64::MAX;
 #[derive(Debug)]
 #[must_use = "it is paid for: `Publisher::publish_lent` it, or `Publisher::take_back`"]
 pub struct Lent<'a> {
-    opened: &'a Opened,
+    channel: &'a Channel,
     /// Who lent it.
     publisher: u64,
     len: usize,

@@ -504,7 +504,9 @@ impl Shard {
         let Some(underway) = self.ports.take_underway() else { return };
         let channel = self.engine.registry().channels.get(underway.channel as usize).cloned();
         let Some(channel) = channel else { return };
-        for (index, leg) in (0_u8..).zip(&channel.legs).filter(|(index, _)| !underway.is_answered(*index)) {
+        for (index, leg) in
+            (0_u8..).zip(&channel.rest.legs).filter(|(index, _)| !underway.is_answered(*index))
+        {
             let charge = Charge {
                 publisher: PublisherId(underway.publisher),
                 endpoint: leg.endpoint(),

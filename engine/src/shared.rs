@@ -16,7 +16,7 @@ use ringwire_core::{Channel as CoreChannel, ConnectionId, Subscription};
 use ringwire_shards::ring::FrameReader;
 use ringwire_shards::wake::Waker;
 
-use crate::channel::Opened;
+use crate::channel::Channel;
 use crate::config::Config;
 use crate::ports::{PublisherPort, SubscriberPort};
 use crate::resolver::{Found, Name};
@@ -111,8 +111,9 @@ pub(crate) struct Shared {
 /// What was opened, by name and number. Only opening takes this lock.
 #[derive(Default)]
 pub(crate) struct Registry {
-    pub(crate) channels: Vec<Arc<Opened>>,
-    pub(crate) by_name: HashMap<Box<[u8]>, Arc<Opened>>,
+    pub(crate) channels: Vec<Channel>,
+    /// Their numbers.
+    pub(crate) by_name: HashMap<Box<[u8]>, u32>,
     pub(crate) publishers: u32,
     pub(crate) subscribers: u32,
     /// The numbers of the subscriptions that are open.
