@@ -45,10 +45,8 @@ impl Contestant {
 
 /// Contestants of this program, then the foreign ones that are installed; and those that are not.
 pub(crate) fn find(peers: Option<&Path>, own: &[String]) -> (Vec<Contestant>, Vec<Absent>) {
-    let mut client = own.to_vec();
-    client.push("client".to_owned());
-    let inside = |name: &str| Contestant { name: name.to_owned(), words: client.clone(), is_foreign: false };
-    let mut found: Vec<Contestant> = ["ringwire", "floor", "null", "null-sleep"].map(inside).into();
+    let mut found: Vec<Contestant> =
+        ["ringwire", "floor", "null", "null-sleep"].map(|name| inside(name, own)).into();
     let mut absent = Vec::new();
     let folders = folders(peers);
     for name in PEERS {
@@ -75,6 +73,11 @@ pub(crate) fn find(peers: Option<&Path>, own: &[String]) -> (Vec<Contestant>, Ve
         }),
     }
     (found, absent)
+}
+
+/// A contestant of this program.
+pub(crate) fn inside(name: &str, own: &[String]) -> Contestant {
+    Contestant { name: name.to_owned(), words: [own, &["client".to_owned()]].concat(), is_foreign: false }
 }
 
 /// The program of a client that `bench/peers/install` has installed.

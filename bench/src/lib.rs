@@ -16,6 +16,7 @@ pub mod check;
 mod child;
 pub mod client;
 mod contestants;
+mod folder;
 pub mod goals;
 pub mod kafka;
 pub mod load;

@@ -16,7 +16,7 @@ use crate::noise::Noise;
 use crate::stats::{Ratio, Spread};
 
 /// Of `results.json`: raised when a field changes its meaning or goes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A run of the rig.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Results {
     pub format: u32,
     /// Machine, server, command, seed.
     pub conditions: Conditions,
-    /// Repetitions of each comparison; some of the wide ones have fewer, as their runs show.
+    /// Repetitions of each comparison; where a verdict hangs on it there are more, as their runs show.
     pub repetitions: usize,
     /// Who took part.
     pub contestants: Vec<Participant>,
@@ -91,6 +91,8 @@ pub struct Cell {
     pub runs: Vec<Run>,
     /// Latency at rising percentiles, all repetitions together.
     pub curve: Vec<Point>,
+    /// How late messages were handed over at rising percentiles, all repetitions together.
+    pub late_curve: Vec<Point>,
     /// Of the repetition with the median p99.
     pub timeline: Option<Timeline>,
     /// Why it has fewer repetitions than the others, or none.
@@ -158,8 +160,8 @@ pub struct Run {
     pub rss_kib: u64,
     /// Latencies, in an open loop.
     pub latency: Option<Quantiles>,
-    /// The 99th percentile of how late messages were handed over.
-    pub late_p99_ns: Option<f64>,
+    /// How late messages were handed over, in an open loop: what the machine did to the generator in this very run.
+    pub late: Option<Quantiles>,
     /// Mean cost of a call flat out, in nanoseconds, where that was measured.
     #[serde(default)]
     pub flat_out_ns: Option<f64>,

@@ -4,7 +4,7 @@
 //! noted; and what a busy machine adds can only make a reported time longer, never shorter. `ringwire bench check` holds
 //! the percentiles to 2 %, which needs a machine that has nothing else to do.
 
-use ringwire_bench::check::{Delays, TOLERANCE, Trial, compare, trace};
+use ringwire_bench::check::{Delays, TOLERANCE, Trial, compare, trace_own};
 use ringwire_bench::client::Tuning;
 
 const OFTEN_NS: u64 = 50_000_000;
@@ -19,7 +19,7 @@ fn check(delays: Delays, p99_ns: u64) {
     let trial = Trial { delays, rate: 100, messages: 200 };
     let mut promptest_ns = u64::MAX;
     for _ in 0..TRIES {
-        let trace = trace("floor", Tuning::Throughput, &trial, &own).expect("it can be measured");
+        let trace = trace_own("floor", Tuning::Throughput, &trial, &own).expect("it can be measured");
         let pairs = || trace.reported.iter().zip(&trace.expected);
         for (message, (reported, expected)) in pairs().enumerate() {
             assert!(reported >= expected, "{delays:?}, message {message}: {reported} is before {expected}");

@@ -193,7 +193,7 @@ impl ReportLane {
                 && ring.read(1, |bytes| {
                     let Ok(frame) = Frame::decode(bytes) else { return };
                     let registry = shared.registry();
-                    let legs = registry.channels.get(frame.channel as usize).map_or(0, |it| it.legs());
+                    let legs = registry.channels.get(frame.channel as usize).map_or(0, crate::Channel::legs);
                     pending.extend((0..legs).map(|leg| not_sent(&frame, leg as u8)));
                 }) == 1;
             if !has_read {

@@ -41,6 +41,20 @@ pub enum Delays {
         /// Every so manieth is one of the others.
         every: u64,
     },
+    /// Evenly spread between two times.
+    Uniform {
+        /// The shortest, in nanoseconds.
+        from_ns: u64,
+        /// The longest.
+        to_ns: u64,
+    },
+    /// Exponentially distributed beyond a least time.
+    Exponential {
+        /// The least, in nanoseconds.
+        least_ns: u64,
+        /// The mean of what comes on top.
+        mean_ns: u64,
+    },
 }
 
 impl Delays {
@@ -48,15 +62,35 @@ impl Delays {
         match self {
             Self::TwoPoint { seldom_ns, every, .. } if message % every == every - 1 => seldom_ns,
             Self::Fixed { ns } | Self::TwoPoint { ns, .. } => ns,
+            Self::Uniform { from_ns, to_ns } => {
+                from_ns + (share_below(message) * (to_ns - from_ns) as f64) as u64
+            }
+            Self::Exponential { least_ns, mean_ns } => {
+                least_ns + (-(1.0 - share_below(message)).ln() * mean_ns as f64) as u64
+            }
         }
     }
+}
+
+/// The share of all delays that are shorter than this message's: multiples of the golden ratio fill the interval evenly, so
+/// that what was drawn has the percentiles of what it was drawn from.
+fn share_below(message: u64) -> f64 {
+    const GOLDEN: f64 = 0.618_033_988_749_894_8;
+    ((message as f64 + 0.5) * GOLDEN).fract()
+}
+
+/// What the server did with one `PUBLISH`, on CLOCK_MONOTONIC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Noted {
+    pub(super) received_ns: u64,
+    pub(super) sent_ns: u64,
 }
 
 /// The server's thread.
 pub(super) struct Delayed {
     pub(super) address: SocketAddr,
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<std::io::Result<Vec<u64>>>,
+    thread: JoinHandle<std::io::Result<Vec<Noted>>>,
 }
 
 impl Delayed {
@@ -76,8 +110,8 @@ impl Delayed {
         Ok(Self { address, stop, thread })
     }
 
-    /// Ends it. When each answer to a `PUBLISH` was sent, on CLOCK_MONOTONIC, in their order.
-    pub(super) fn finish(self) -> Result<Vec<u64>, RigError> {
+    /// Ends it. What it did with each `PUBLISH`, in their order.
+    pub(super) fn finish(self) -> Result<Vec<Noted>, RigError> {
         self.stop.store(true, Ordering::Relaxed);
         let sent = self.thread.join().map_err(|_| RigError::failed("delaying server", "it panicked"))?;
         sent.map_err(|error| RigError::system("the delaying server", &error))
@@ -95,10 +129,11 @@ struct Peer {
 struct Answer {
     due_ns: u64,
     bytes: Vec<u8>,
-    is_publish: bool,
+    /// When it came, if it is a `PUBLISH`'s.
+    received_ns: Option<u64>,
 }
 
-fn serve(listener: &TcpListener, delays: Delays, stop: &AtomicBool) -> std::io::Result<Vec<u64>> {
+fn serve(listener: &TcpListener, delays: Delays, stop: &AtomicBool) -> std::io::Result<Vec<Noted>> {
     let mut server = Server::new(Options::default());
     let mut peers: Vec<Peer> = Vec::new();
     let (mut published, mut sent) = (0, Vec::new());
@@ -153,12 +188,12 @@ impl Peer {
             let answer = if is_publish {
                 let due_ns = now_ns + delays.of(*published);
                 *published += 1;
-                Answer { due_ns, bytes: b":0\r\n".to_vec(), is_publish }
+                Answer { due_ns, bytes: b":0\r\n".to_vec(), received_ns: Some(now_ns) }
             } else {
                 server.receive(now_ns, self.id, frame.bytes());
                 let bytes = server.output(self.id).to_vec();
                 server.sent(self.id, bytes.len());
-                Answer { due_ns: now_ns, bytes, is_publish }
+                Answer { due_ns: now_ns, bytes, received_ns: None }
             };
             self.answers.push_back(answer);
             at += frame.len();
@@ -168,7 +203,7 @@ impl Peer {
     }
 
     /// Sends what is due, in order.
-    fn answer(&mut self, sent: &mut Vec<u64>) -> std::io::Result<()> {
+    fn answer(&mut self, sent: &mut Vec<Noted>) -> std::io::Result<()> {
         while let Some(answer) = self.answers.front() {
             // Before the system call: a reply cannot be seen earlier than it is noted.
             let now_ns = monotonic_ns();
@@ -177,9 +212,7 @@ impl Peer {
             }
             // A few bytes always fit.
             self.stream.write_all(&answer.bytes)?;
-            if answer.is_publish {
-                sent.push(now_ns);
-            }
+            sent.extend(answer.received_ns.map(|received_ns| Noted { received_ns, sent_ns: now_ns }));
             self.answers.pop_front();
         }
         Ok(())
@@ -196,5 +229,23 @@ mod tests {
         let found: Vec<u64> = (0..7).map(|message| delays.of(message)).collect();
         assert_eq!(found, [1, 1, 9, 1, 1, 9, 1]);
         assert_eq!(Delays::Fixed { ns: 5 }.of(2), 5);
+    }
+
+    #[test]
+    fn what_is_drawn_has_the_percentiles_of_its_distribution() {
+        let check = |delays: Delays, expected: [f64; 3]| {
+            let mut drawn: Vec<u64> = (0..2_000).map(|message| delays.of(message)).collect();
+            drawn.sort_unstable();
+            for (quantile, expected) in [0.5, 0.9, 0.99].into_iter().zip(expected) {
+                let found = drawn[(2_000.0 * quantile) as usize] as f64;
+                assert!(
+                    (found - expected).abs() < expected * 0.005,
+                    "{delays:?} at {quantile}: {found}, not {expected}"
+                );
+            }
+        };
+        check(Delays::Uniform { from_ns: 1_000_000, to_ns: 3_000_000 }, [2e6, 2.8e6, 2.98e6]);
+        let mean = |share: f64| 5e6 - 2e6 * f64::ln(1.0 - share);
+        check(Delays::Exponential { least_ns: 5_000_000, mean_ns: 2_000_000 }, [0.5, 0.9, 0.99].map(mean));
     }
 }

@@ -6,6 +6,9 @@
 //!       └──────────── reported ─────────────────────────────────────────────────────────────┘
 //! ```
 //!
+//! Foreign clients do not say when their clock began: for them it is taken from the message that reached the server soonest
+//! after its due time. That is later by this message's way to the server, far less than 2 % of the delays that they get.
+//!
 //! What is expected is taken from the server's own notes and the due times: a stall of the machine that delays the
 //! server or the handing over is in it, and only what happens between the server's send and the contestant's look at
 //! the clock is not. A contestant that left out waiting messages, or counted from when it handed them over, would
@@ -13,6 +16,7 @@
 
 mod delayed;
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -20,11 +24,14 @@ pub use delayed::Delays;
 
 use crate::child;
 use crate::client::{Told, Tuning, read_u64s, write_u64s};
+use crate::contestants::{Contestant, PEERS, find, inside};
+use crate::folder::Folder;
+use crate::goals::{FLOOR, OURS};
 use crate::load::{Shape, payloads};
 use crate::machine::{self, Cores};
 use crate::rig::RigError;
 use crate::stats::histogram;
-use delayed::Delayed;
+use delayed::{Delayed, Noted};
 
 /// What a percentile may differ by. The way back, from the server's look at the clock over the loopback to the
 /// contestant's, is two system calls and a turn of a loop, some 20 µs: delays are so long that it is within this.
@@ -51,9 +58,9 @@ pub struct Trial {
     pub messages: u64,
 }
 
-/// The trials of `check`: a fixed delay, one that many messages wait for at a time, two delays that do not meet, and two
-/// of which the longer holds up others. All are long: see [`TOLERANCE`].
-const TRIALS: [(&str, Trial); 4] = [
+/// The trials of `check`: a fixed delay, one that many messages wait for at a time, two delays that do not meet, two of
+/// which the longer holds up others, and two distributions, with and without waiting. All are long: see [`TOLERANCE`].
+const TRIALS: [(&str, Trial); 6] = [
     ("2 ms each", Trial { delays: Delays::Fixed { ns: 2_000_000 }, rate: 200, messages: 400 }),
     (
         "10 ms each, 10 of them at a time",
@@ -75,7 +82,21 @@ const TRIALS: [(&str, Trial); 4] = [
             messages: 3_000,
         },
     ),
+    (
+        "3 to 15 ms, evenly spread",
+        Trial { delays: Delays::Uniform { from_ns: 3_000_000, to_ns: 15_000_000 }, rate: 60, messages: 240 },
+    ),
+    (
+        "10 ms and more, exponential, mean 15 ms",
+        Trial {
+            delays: Delays::Exponential { least_ns: 10_000_000, mean_ns: 5_000_000 },
+            rate: 500,
+            messages: 1_500,
+        },
+    ),
 ];
+/// Of those, the ones of which 2 % is more than a client takes that sleeps, on a runtime of its own: for foreign ones.
+const LONG: [usize; 2] = [1, 5];
 
 /// One percentile: what was reported and what the server's notes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,10 +136,10 @@ pub fn compare(reported: &[u64], expected: &[u64]) -> [Row; 3] {
 ///
 /// # Errors
 /// The contestant failed, or the machine was too busy each time.
-fn measure(client: &str, tuning: Tuning, trial: &Trial, own: &[String]) -> Result<[Row; 3], RigError> {
+fn measure(client: &Contestant, tuning: Tuning, trial: &Trial) -> Result<[Row; 3], RigError> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
-        let trace = trace(client, tuning, trial, own)?;
+        let trace = trace(client, tuning, trial)?;
         let rows = compare(&trace.reported, &trace.expected);
         if rows.iter().all(Row::is_right) {
             return Ok(rows);
@@ -130,7 +151,8 @@ fn measure(client: &str, tuning: Tuning, trial: &Trial, own: &[String]) -> Resul
     }
     last.ok_or_else(|| {
         RigError::Check(format!(
-            "cannot tell: {client} was kept from its core {ATTEMPTS} times; end other programs"
+            "cannot tell: {} was kept from its core {ATTEMPTS} times; end other programs",
+            client.name
         ))
     })
 }
@@ -150,28 +172,34 @@ pub struct Trace {
 ///
 /// # Errors
 /// The contestant or the server failed.
-pub fn trace(client: &str, tuning: Tuning, trial: &Trial, own: &[String]) -> Result<Trace, RigError> {
-    let [program, words @ ..] = own else {
+pub fn trace_own(client: &str, tuning: Tuning, trial: &Trial, own: &[String]) -> Result<Trace, RigError> {
+    trace(&inside(client, own), tuning, trial)
+}
+
+fn trace(client: &Contestant, tuning: Tuning, trial: &Trial) -> Result<Trace, RigError> {
+    let [program, words @ ..] = &client.words[..] else {
         return Err(RigError::Check("this program does not know its own name".to_owned()));
     };
+    let name = client.name.as_str();
     let cores = Cores::divide(&machine::allowed());
     let server = Delayed::start(trial.delays, &cores.server)?;
-    let folder = Folder::new()?;
-    let path = |name: &str| folder.0.join(name);
+    let folder = Folder::temporary("check")?;
+    let path = |name: &str| folder.join(name);
     let due = Shape::Constant.schedule(trial.rate, trial.messages as usize, 0);
     write_u64s(&path("schedule"), &due)?;
     std::fs::write(path("payloads"), payloads(BYTES))
         .map_err(|error| RigError::system("writing payloads", &error))?;
     let mut command = Command::new(program);
-    command.args(words).args(["client", "--client", client, "--mode", "ack", "--tuning", tuning.name()]);
+    command.args(words).args(["--client", name, "--mode", "ack", "--tuning", tuning.name()]);
+    command.args(["--warmup", "0", "--channels", "1", "--window", "100"]);
     command.args(["--address", &server.address.to_string(), "--bytes", &BYTES.to_string()]);
     command.args(["--messages", &trial.messages.to_string()]);
     command.arg("--schedule").arg(path("schedule")).arg("--payloads").arg(path("payloads"));
     command.arg("--out").arg(path("out"));
-    let finished = child::start(client, command, &cores.client)?.finish(WITHIN)?;
+    let finished = child::start(name, command, &cores.client)?.finish(WITHIN)?;
     let told: Told =
         serde_json::from_str(finished.lines.last().map_or("", String::as_str)).map_err(|error| {
-            RigError::failed(client, format_args!("its last line is not the contract's: {error}"))
+            RigError::failed(name, format_args!("its last line is not the contract's: {error}"))
         })?;
     let sent = server.finish()?;
     let reported = read_u64s(&path("out"))?;
@@ -179,25 +207,33 @@ pub fn trace(client: &str, tuning: Tuning, trial: &Trial, own: &[String]) -> Res
         let (sent, reported) = (sent.len(), reported.len());
         return Err(RigError::Check(format!("{} messages, {sent} answers, {reported} latencies", due.len())));
     }
-    let expected: Vec<u64> =
-        sent.iter().zip(&due).map(|(sent, due)| sent.saturating_sub(told.started_ns + due)).collect();
+    let soonest = || sent.iter().zip(&due).map(|(it, due)| it.received_ns.saturating_sub(*due)).min();
+    let started_ns = if told.started_ns > 0 { told.started_ns } else { soonest().unwrap_or_default() };
+    let expected = |(it, due): (&Noted, &u64)| it.sent_ns.saturating_sub(started_ns + due);
+    let expected: Vec<u64> = sent.iter().zip(&due).map(expected).collect();
     let waited_share = finished.waited_ns as f64 / told.elapsed_ns.max(1) as f64;
     Ok(Trace { reported, expected, waited_share })
 }
 
-/// Checks the floor's and ringwire's measurements, prints what was found.
+/// Checks the measurements of the floor, of ringwire and of the foreign clients that are installed, and prints what was found.
 ///
 /// # Errors
 /// A percentile is wrong, or cannot be judged.
-pub(crate) fn run(own: &[String]) -> Result<(), RigError> {
+pub(crate) fn run(peers: Option<&Path>, own: &[String]) -> Result<(), RigError> {
+    let (contestants, _) = find(peers, own);
     println!(
         "{:<48} {:<10} {:<5} {:>12} {:>12}",
         "the server answers after", "client", "", "reported", "expected"
     );
     let mut wrong = 0;
-    for (name, trial) in &TRIALS {
-        for client in ["floor", "ringwire"] {
-            for row in measure(client, Tuning::Latency, trial, own)? {
+    for (at, (name, trial)) in TRIALS.iter().enumerate() {
+        let is_checked = |it: &&Contestant| match it.name.as_str() {
+            FLOOR | OURS => true,
+            peer => PEERS.contains(&peer) && LONG.contains(&at),
+        };
+        for client in contestants.iter().filter(is_checked) {
+            let (rows, client) = (measure(client, Tuning::Latency, trial)?, &client.name);
+            for row in rows {
                 let us = |ns: u64| format!("{:.1} µs", ns as f64 / 1_000.0);
                 let verdict = if row.is_right() { "" } else { "  WRONG" };
                 let (reported, expected) = (us(row.reported_ns), us(row.expected_ns));
@@ -208,26 +244,6 @@ pub(crate) fn run(own: &[String]) -> Result<(), RigError> {
     }
     println!("right is within {:.0} %; expected by the server's own notes", TOLERANCE * 100.0);
     if wrong > 0 { Err(RigError::Check(format!("{wrong} percentiles are off"))) } else { Ok(()) }
-}
-
-/// A folder of its own, removed when dropped.
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn new() -> Result<Self, RigError> {
-        // The time tells apart the checks of one process.
-        let name = format!("ringwire-check-{}-{}", std::process::id(), ringwire::monotonic_ns());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path)
-            .map_err(|error| RigError::system("making a folder for the check", &error))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use rustix::fs::{FsWord, statfs};
 
 use super::{PARTITIONS, TOPIC};
 use crate::child::{self, Running};
+use crate::folder::Folder;
 use crate::noise;
 use crate::rig::{RigError, own_words};
 use crate::server::{LISTENING, live_with_parent, on_path};
@@ -34,8 +35,6 @@ const COMPILERS: [&str; 2] = ["C1 Compiler", "C2 Compiler"];
 /// Where a file system in memory usually is, and how the kernel calls it.
 const MEMORY: &str = "/dev/shm";
 const TMPFS: FsWord = 0x0102_1994;
-/// What a broker keeps is in a folder of this name and the rig's process number.
-const FOLDER: &str = "ringwire-bench-kafka-";
 /// The log takes some three before it is cut.
 const MEMORY_MIN_GIB: u64 = 6;
 /// Any will do: 16 bytes in base64.
@@ -51,20 +50,10 @@ pub(super) struct Broker {
     pub(super) address: SocketAddr,
     /// What it is, in words.
     pub(super) words: String,
+    /// Dropped before its folder: it would go on writing.
+    process: Running,
     /// What it keeps.
-    folder: Option<PathBuf>,
-    /// Until it is dropped.
-    process: Option<Running>,
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        // First the process: it would go on writing.
-        self.process = None;
-        if let Some(folder) = &self.folder {
-            let _ = fs::remove_dir_all(folder);
-        }
-    }
+    folder: Option<Folder>,
 }
 
 impl Broker {
@@ -90,8 +79,7 @@ impl Broker {
 
     /// How long it has compiled so far; `None`: it is none that does.
     pub(super) fn compiled_ns(&self) -> Option<u64> {
-        let process = self.process.as_ref().filter(|_| self.folder.is_some())?;
-        Some(noise::ran_ns(process.id(), &COMPILERS))
+        self.folder.as_ref().map(|_| noise::ran_ns(self.process.id(), &COMPILERS))
     }
 
     fn embedded(cores: &[usize]) -> Result<Self, RigError> {
@@ -104,7 +92,7 @@ impl Broker {
         let address = line[LISTENING.len()..].trim().parse();
         let address = address.map_err(|_| RigError::failed(name, format_args!("it said `{line}`")))?;
         let words = "Ringwire's embedded loopback: not a real Kafka".to_owned();
-        Ok(Self { address, words, folder: None, process: Some(process) })
+        Ok(Self { address, words, process, folder: None })
     }
 
     fn real(cores: &[usize]) -> Result<Self, RigError> {
@@ -116,19 +104,17 @@ impl Broker {
         let name = library.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let is_in_memory = has_memory();
         let base = if is_in_memory { PathBuf::from(MEMORY) } else { std::env::temp_dir() };
-        remove_stale(&base);
-        let folder = base.join(format!("{FOLDER}{}", std::process::id()));
+        let folder = Folder::new(&base, "kafka")?;
         let failed = |what: &str, error: &dyn std::fmt::Display| RigError::system(what, error);
-        fs::create_dir_all(&folder).map_err(|error| failed("making a folder for Kafka", &error))?;
         let (port, controller) = (free_port()?, free_port()?);
         let properties = folder.join("server.properties");
-        fs::write(&properties, text(&folder, port, controller))
+        fs::write(&properties, text(folder.path(), port, controller))
             .map_err(|error| failed("writing server.properties", &error))?;
-        let mut format = java(&library, &folder);
+        let mut format = java(&library, folder.path());
         format.args(["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config"]);
         format.arg(&properties);
         child::start("kafka format", format, cores)?.finish(START)?;
-        let mut broker = java(&library, &folder);
+        let mut broker = java(&library, folder.path());
         broker.arg("kafka.Kafka").arg(&properties);
         let mut process = child::start_tethered("kafka", &own_words()?, &broker, cores)?;
         process.wait_line(|line| line.contains(STARTED), START)?;
@@ -138,7 +124,7 @@ impl Broker {
             JAVA_OPTIONS.join(" ")
         );
         let address = ([127, 0, 0, 1], port).into();
-        Ok(Self { address, words, folder: Some(folder), process: Some(process) })
+        Ok(Self { address, words, process, folder: Some(folder) })
     }
 }
 
@@ -177,17 +163,6 @@ fn has_memory() -> bool {
     room.min(kib * 1_024) >= MEMORY_MIN_GIB * GIB
 }
 
-/// Removes what rigs have left that were ended before they could.
-fn remove_stale(base: &Path) {
-    for entry in fs::read_dir(base).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let process = name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.parse::<u32>().ok());
-        if process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists()) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
 /// The newest Kafka in the tests' cache.
 fn library() -> Option<PathBuf> {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
@@ -218,25 +193,4 @@ fn text(folder: &Path, port: u16, controller: u16) -> String {
          transaction.state.log.min.isr=1\nnum.partitions={PARTITIONS}\nlog.retention.bytes=268435456\n\
          log.segment.bytes=67108864\nlog.retention.check.interval.ms=10000\n"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_killed_rig_left_is_removed_and_nothing_else() {
-        let base = std::env::temp_dir().join(format!("ringwire-bench-stale-{}", std::process::id()));
-        let own = format!("{FOLDER}{}", std::process::id());
-        // No process has this number: the kernel's limit is 2^22.
-        let stale = format!("{FOLDER}{}", u32::MAX);
-        let foreign = format!("{FOLDER}x");
-        for name in [&own, &stale, &foreign] {
-            fs::create_dir_all(base.join(name).join("log")).expect("the folder can be made");
-        }
-        remove_stale(&base);
-        let left = [&own, &stale, &foreign].map(|name| base.join(name).exists());
-        fs::remove_dir_all(&base).expect("the folder can be removed");
-        assert_eq!(left, [true, false, true]);
-    }
 }

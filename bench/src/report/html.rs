@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::svg::{Axis, Chart, Series, escaped, style};
 use super::words::{columns, offered, remark, time};
 use crate::goals::{FLOOR, OURS};
-use crate::results::{Case, Cell, Figure, Results, Verdict};
+use crate::results::{Case, Cell, Figure, Point, Results, Verdict};
 use crate::rig::thousands;
 
 const CSS: &str = include_str!("report.css");
@@ -32,6 +32,7 @@ pub fn render(results: &Results) -> String {
     goals(&mut out, results);
     sweep(&mut out, results);
     timelines(&mut out, results);
+    lateness(&mut out, results);
     out.push_str("<h2>All comparisons</h2>\n");
     out.push_str("<p>Medians of the repetitions, with the lowest and the highest under them.</p>\n");
     results.cases.iter().for_each(|case| comparison(&mut out, case));
@@ -76,30 +77,54 @@ fn mark(us: f64) -> String {
 
 /// Latency at rising percentiles, for the highest rate first.
 fn percentiles(out: &mut String, results: &Results) {
+    let latency: CurveOf = |cell| &cell.curve;
     for case in results.cases.iter().rev().filter(|case| case.id.starts_with("ack-")) {
-        if let Some(chart) = percentile_chart(results, case) {
+        if let Some(chart) = percentile_chart(results, case, "latency", latency) {
             let words = "From the time at which a message was due to the answer that the application sees. The axis \
                          stretches the tail: each mark is ten times rarer than the one before it.";
             figure(out, &case.title, words, &[chart]);
         }
     }
     for case in results.cases.iter().filter(|case| case.id == "subscribe") {
-        if let Some(chart) = percentile_chart(results, case) {
+        if let Some(chart) = percentile_chart(results, case, "latency", latency) {
             let words = "From the time at which a message was due to the subscriber's handler.";
             figure(out, &case.title, words, &[chart]);
         }
     }
 }
 
-fn percentile_chart(results: &Results, case: &Case) -> Option<Chart> {
+/// The machine's part in the tails: how late the generators were, in the very runs of the plots above.
+fn lateness(out: &mut String, results: &Results) {
+    let case = |id: &str| results.cases.iter().rfind(|case| case.id.starts_with(id));
+    let charts = ["ack-", "subscribe"].into_iter().filter_map(case).filter_map(|case| {
+        let mut chart = percentile_chart(results, case, "lateness", |cell| &cell.late_curve)?;
+        chart.name = format!("How late messages were handed over: {}", case.title);
+        Some(chart)
+    });
+    let charts: Vec<Chart> = charts.collect();
+    if charts.is_empty() {
+        return;
+    }
+    let words = "From the time at which a message was due to the time at which it was handed over, in the same runs as above: \
+                 pauses of the host, wake-ups of those that sleep until a message is due, and a client that holds its \
+                 caller up. It is part of the latency. Where ringwire and the floor answer and hand over in one thread, so is \
+                 the work for the message before. The first plot is of the acknowledgement at the highest rate; in the second \
+                 all are handed over by the same publisher, so that what differs is the machine.";
+    figure(out, "The machine in the same seconds", words, &charts);
+}
+
+/// Which of a cell's curves.
+type CurveOf = fn(&Cell) -> &Vec<Point>;
+
+fn percentile_chart(results: &Results, case: &Case, what: &str, curve: CurveOf) -> Option<Chart> {
     let decades = |quantile: f64| -(1.0 - quantile).log10();
     let series: Vec<Series> = case
         .cells
         .iter()
-        .filter(|cell| !cell.curve.is_empty())
+        .filter(|cell| !curve(cell).is_empty())
         .map(|cell| Series {
             name: name(cell),
-            points: cell.curve.iter().map(|it| (decades(it.quantile), it.ns / 1_000.0)).collect(),
+            points: curve(cell).iter().map(|it| (decades(it.quantile), it.ns / 1_000.0)).collect(),
             style: style(&cell.contestant),
             has_dots: false,
         })
@@ -115,7 +140,7 @@ fn percentile_chart(results: &Results, case: &Case) -> Option<Chart> {
         is_log: false,
         ticks: ticks.take_while(|(at, _)| *at <= last.max(1.0)).collect(),
     };
-    let y = Axis::log("latency (ns, µs, ms as marked)", low, high, mark);
+    let y = Axis::log(&format!("{what} (ns, µs, ms as marked)"), low, high, mark);
     let conditions = plot_conditions(results, case);
     Some(Chart { name: case.title.clone(), x, y, series, conditions, height: TALL })
 }

@@ -37,6 +37,10 @@ pub(crate) fn write(folder: &Path, results: &Results, recorded: &[Recorded]) -> 
         let name = format!("{}-{}", one.case, file_name(&one.label));
         file(&format!("{name}.hgrm"), hdr::percentiles(&hdr::pooled(&one.intervals), unit).as_bytes())?;
         file(&format!("{name}.hdr"), &hdr::log(&one.intervals, unit, &one.label)?)?;
+        if !one.late.is_empty() {
+            let late = hdr::percentiles(&one.late, hdr::Unit::NANOSECONDS);
+            file(&format!("{name}-late.hgrm"), late.as_bytes())?;
+        }
     }
     Ok(())
 }

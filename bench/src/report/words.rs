@@ -1,9 +1,9 @@
 //! Figures as people read them, the same on the terminal and in the HTML page.
 
 use crate::client::Mode;
-use crate::results::{Case, Cell, Figure};
+use crate::results::{Case, Cell, Figure, Quantiles};
 use crate::rig::thousands;
-use crate::stats::Spread;
+use crate::stats::{Spread, median};
 
 /// A column of a comparison's table.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -11,6 +11,8 @@ pub(super) enum Column {
     Time(&'static str, Figure),
     /// Without its spread: what stands between others that have one.
     Median(&'static str, Figure),
+    /// How late messages were handed over: at 99 % and at 99.9 %, medians.
+    Late,
     /// What the hypervisor took of a run, on all cores: so much of a tail is the host's.
     Stolen,
     Rate,
@@ -19,13 +21,14 @@ pub(super) enum Column {
     Memory,
 }
 
-const LATENCIES: [Column; 7] = [
+const LATENCIES: [Column; 8] = [
     Column::Time("p50", Figure::P50),
     Column::Median("p90", Figure::P90),
     Column::Time("p99", Figure::P99),
     Column::Time("p99.9", Figure::P999),
     Column::Median("p99.99", Figure::P9999),
     Column::Time("worst", Figure::Max),
+    Column::Late,
     Column::Stolen,
 ];
 
@@ -44,6 +47,7 @@ impl Column {
     pub(super) fn heading(self) -> &'static str {
         match self {
             Self::Time(name, _) | Self::Median(name, _) => name,
+            Self::Late => "late p99 · p99.9",
             Self::Stolen => "stolen",
             Self::Rate => "messages/s",
             Self::Cpu => "CPU/message",
@@ -55,8 +59,18 @@ impl Column {
     /// The median, and the spread where there is more than one run.
     pub(super) fn text(self, cell: &Cell) -> (String, String) {
         let none = || ("-".to_owned(), String::new());
+        if self == Self::Late {
+            let at = |quantile: fn(&Quantiles) -> f64| {
+                median(
+                    &cell.runs.iter().filter_map(|run| run.late.as_ref().map(quantile)).collect::<Vec<_>>(),
+                )
+            };
+            let Some((p99, p999)) = at(|it| it.p99).zip(at(|it| it.p999)) else { return none() };
+            return (format!("{} · {}", time(p99), time(p999)), String::new());
+        }
         let (spread, show): (Option<Spread>, fn(f64) -> String) = match self {
             Self::Time(_, figure) | Self::Median(_, figure) => (cell.spread(figure), time),
+            Self::Late => (None, time),
             Self::Stolen => {
                 let stolen: Vec<f64> = cell.runs.iter().map(|run| run.noise.steal_ms as f64).collect();
                 (Spread::of(&stolen), |ms| format!("{ms:.0} ms"))

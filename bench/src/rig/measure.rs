@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use hdrhistogram::Histogram;
+
 use super::RigError;
 use super::plan::{CasePlan, Entrant, thousands};
 use super::progress::Progress;
@@ -14,12 +16,14 @@ use super::summary::{Interval, Recorded, filled, quantiles, summarise};
 use crate::child::{self, Finished};
 use crate::client::{FAILED, Mode, Told, late_path, read_u64s, write_u64s};
 use crate::contestants::BENCHMARK;
+use crate::folder::Folder;
 use crate::load::{Load, payloads};
 use crate::machine::Cores;
 use crate::noise::{Census, Counters, Noise, Taker, hiccups};
 use crate::random::Random;
 use crate::results::{Case, Cell, Participant, Results, Run};
 use crate::server::Server;
+use crate::stats::histogram;
 
 /// A late generator makes a run invalid if its 99th percentile of lateness is more than this share of the latency's:
 /// then most of the figure was over before the contestant had the message.
@@ -57,7 +61,7 @@ pub(crate) struct Measure<'a> {
     seed: u64,
     /// Of one run.
     seconds: f64,
-    folder: PathBuf,
+    folder: Folder,
     /// Payload and schedule files by what they hold.
     files: HashMap<String, PathBuf>,
     random: Random,
@@ -70,6 +74,8 @@ struct Outcome {
     run: Run,
     told: Told,
     latencies: Vec<u64>,
+    /// How late each message was handed over, in nanoseconds.
+    late: Vec<u64>,
     began: SystemTime,
 }
 
@@ -80,12 +86,7 @@ struct Seat {
     /// With their rounds.
     latencies: Vec<(usize, Vec<u64>)>,
     intervals: Vec<Interval>,
-}
-
-impl Drop for Measure<'_> {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
-    }
+    late: Histogram<u64>,
 }
 
 impl<'a> Measure<'a> {
@@ -96,16 +97,13 @@ impl<'a> Measure<'a> {
         seed: u64,
         seconds: f64,
     ) -> Result<Self, RigError> {
-        let folder = std::env::temp_dir().join(format!("ringwire-bench-{}", std::process::id()));
-        fs::create_dir_all(&folder)
-            .map_err(|error| RigError::system(&format!("making the folder {}", folder.display()), &error))?;
         Ok(Self {
             cores,
             address,
             server,
             seed,
             seconds,
-            folder,
+            folder: Folder::temporary("run")?,
             files: HashMap::new(),
             random: Random::new(seed),
             order: 0,
@@ -166,12 +164,13 @@ impl<'a> Measure<'a> {
         }
         let mut cells = Vec::new();
         for mut seat in seats {
-            summarise(&mut seat.cell, case.mode, &seat.latencies, &seat.intervals, self.seed);
-            if !seat.intervals.is_empty() {
-                let label = seat.cell.label.clone();
-                self.recorded.push(Recorded { case: case.id.clone(), label, intervals: seat.intervals });
+            summarise(&mut seat.cell, case.mode, &seat.latencies, &seat.intervals, &seat.late, self.seed);
+            let Seat { cell, intervals, late, .. } = seat;
+            if !intervals.is_empty() {
+                let (case, label) = (case.id.clone(), cell.label.clone());
+                self.recorded.push(Recorded { case, label, intervals, late });
             }
-            cells.push(seat.cell);
+            cells.push(cell);
         }
         let (id, title) = (case.id.clone(), case.title.clone());
         Ok(Case { id, title, mode: case.mode, tuning: case.tuning, cells })
@@ -263,7 +262,7 @@ impl<'a> Measure<'a> {
             ..Run::default()
         };
         self.order += 1;
-        let mut latencies = Vec::new();
+        let (mut latencies, mut handed_late) = (Vec::new(), Vec::new());
         if matches!(case.mode, Mode::Ack | Mode::Subscribe | Mode::Cost) {
             latencies = read_u64s(&out)?;
             if latencies.len() as u64 != entrant.load.messages {
@@ -274,10 +273,13 @@ impl<'a> Measure<'a> {
             let unit = if case.mode == Mode::Cost { 10.0 } else { 1.0 };
             run.failed = latencies.iter().filter(|it| **it == FAILED).count() as u64;
             run.latency = Some(quantiles(&latencies, unit));
-            run.late_p99_ns = read_u64s(&late).ok().map(|late| quantiles(&late, 1.0).p99);
+            if let Ok(found) = read_u64s(&late) {
+                run.late = Some(quantiles(&found, 1.0));
+                handed_late = found;
+            }
         }
         run.invalid = invalid(case.mode, &run).filter(|_| run.failed > 0 || !entrant.contestant.is_null());
-        Ok(Outcome { run, told, latencies, began })
+        Ok(Outcome { run, told, latencies, late: handed_late, began })
     }
 
     /// The contract's arguments, or those of `redis-benchmark`.
@@ -396,10 +398,17 @@ impl Seat {
             window: entrant.window,
             runs: Vec::new(),
             curve: Vec::new(),
+            late_curve: Vec::new(),
             timeline: None,
             trouble: None,
         };
-        Self { entrant: entrant.clone(), cell, latencies: Vec::new(), intervals: Vec::new() }
+        Self {
+            entrant: entrant.clone(),
+            cell,
+            latencies: Vec::new(),
+            intervals: Vec::new(),
+            late: histogram(),
+        }
     }
 
     /// Keeps what a run left behind. Answers why there are to be no more of them, if so.
@@ -417,6 +426,7 @@ impl Seat {
             });
             self.latencies.push((round, outcome.latencies));
         }
+        outcome.late.iter().for_each(|late| self.late.saturating_record((*late).max(1)));
         self.cell.runs.push(outcome.run);
         if is_slow && is_flood {
             // A slow client floods with fewer messages from now on: the figure is per message.
@@ -511,7 +521,7 @@ fn invalid(mode: Mode, run: &Run) -> Option<String> {
     if let Some(words) = stolen(run) {
         return Some(words);
     }
-    let (late, latency) = (run.late_p99_ns?, run.latency?.p99);
+    let (late, latency) = (run.late?.p99, run.latency?.p99);
     let allowed = match mode {
         Mode::Cost => LATE_COST_MAX_NS,
         _ => (latency * LATE_SHARE_MAX).max(LATE_FREE_NS),

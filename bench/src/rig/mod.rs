@@ -45,7 +45,7 @@ const OWN_WORD: &str = "bench";
 pub struct RigArgs {
     #[command(subcommand)]
     what: Option<What>,
-    /// About a minute: 3 repetitions of a quarter of a second, without the wide comparisons.
+    /// About a minute: 3 repetitions of a quarter of a second, without the sweeps over rates, shapes and sizes.
     #[arg(long, conflicts_with = "long")]
     quick: bool,
     /// Half an hour and more: 10 repetitions of five seconds.
@@ -128,7 +128,7 @@ pub fn run(args: RigArgs) -> Result<(), RigError> {
         Some(What::Server { spin, .. }) => server::serve(*spin),
         Some(What::Tether(tether)) => child::tether(tether),
         Some(What::Kafka(args)) => kafka::run(args),
-        Some(What::Check) => check::run(&own_words()?),
+        Some(What::Check) => check::run(args.peers.as_deref(), &own_words()?),
         None => measure(&args),
     }
 }

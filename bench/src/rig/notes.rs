@@ -10,7 +10,7 @@ pub(super) fn notes(plan: &Plan, cores: &Cores) -> Vec<String> {
         format!(
             "{} repetitions of {} s ({} of what decoding is judged by, {} of {:.1} s for the cost of publish and the \
              tails of acknowledgement and subscriber at 100,000/s: a stall of the host, which takes milliseconds, spoils one short run and not the \
-             middle of a few long ones; {} for what no promise hangs on, {} and half as long in the wide comparisons), each \
+             middle of a few long ones; {} for what no promise hangs on, and half as long under many loads), each \
              a process of its own; in every round the contestants run in an order shuffled by seed {}.",
             plan.repetitions,
             plan.seconds,
@@ -18,7 +18,6 @@ pub(super) fn notes(plan: &Plan, cores: &Cores) -> Vec<String> {
             plan.tail.1,
             plan.seconds * plan.tail.0,
             plan.others,
-            plan.wide,
             plan.seed
         ),
         "Figures are medians of the repetitions with the lowest and the highest; intervals are 95 % bootstrap intervals \

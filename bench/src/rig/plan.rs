@@ -56,11 +56,9 @@ const TAIL_ROUNDS: usize = 2 * JUDGED_ROUNDS;
 const RATES: [u64; 2] = [CALM_RATE, PROMISED_RATE];
 /// What a quick look leaves out unless it is asked for.
 const NOT_QUICK: [Scenario; 3] = [Scenario::Rates, Scenario::Shapes, Scenario::Sizes];
-/// Comparisons of ours and the floor under many loads, by which little is judged: fewer and shorter, since there are many,
-/// unless somebody asks for a number of repetitions or has time.
-const WIDE_ROUNDS: usize = 2;
-/// Contestants that no promise is judged by, or by a factor that leaves no doubt.
+/// Of contestants and comparisons that no promise is judged by, or by a factor that leaves no doubt.
 const OTHERS_ROUNDS: usize = 5;
+/// How long runs are of comparisons under many loads, by which nothing is judged, as a share.
 const WIDE_SHARE: f64 = 0.5;
 /// Of the floods that are to show how little many channels and connections add: with the default credit ours takes more
 /// than three times the planned rate, and in a tenth of a second the machine's moods were larger than what is looked for.
@@ -97,9 +95,8 @@ pub(super) struct Plan {
     pub(super) repetitions: usize,
     /// Repetitions where a verdict hangs on it.
     pub(super) judged: usize,
-    /// Of contestants that no promise is judged by, and of the wide comparisons.
+    /// Of contestants and comparisons that no promise is judged by.
     pub(super) others: usize,
-    pub(super) wide: usize,
     /// Share of a run's length, and repetitions, where a tail is judged.
     pub(super) tail: (f64, usize),
     pub(super) seed: u64,
@@ -211,11 +208,7 @@ impl Plan {
         let seconds = args.seconds.unwrap_or(seconds);
         let is_default = !args.quick && !args.long && args.repetitions.is_none();
         let repetitions = args.repetitions.map_or(repetitions, |it| it as usize);
-        let (others, wide) = match (args.repetitions, args.long) {
-            (Some(_), _) => (repetitions, repetitions),
-            (None, true) => (OTHERS_ROUNDS, OTHERS_ROUNDS),
-            _ => (OTHERS_ROUNDS, WIDE_ROUNDS),
-        };
+        let others = if args.repetitions.is_some() { repetitions } else { OTHERS_ROUNDS };
         if !(0.01..=600.0).contains(&seconds) {
             let value = seconds.to_string();
             return Err(RigError::Option {
@@ -244,7 +237,6 @@ impl Plan {
             seconds,
             repetitions,
             others: others.min(repetitions),
-            wide: wide.min(repetitions),
             judged: if is_default { JUDGED_ROUNDS } else { repetitions },
             tail: if is_default { (TAIL_SHARE, TAIL_ROUNDS) } else { (1.0, repetitions) },
             seed: args.seed.unwrap_or_else(draw_seed),
@@ -400,7 +392,7 @@ impl Plan {
 
     fn flood_large(&self) -> CasePlan {
         let case = self.flood("flood-large", WINDOW_LARGE, &[OURS, FLOOR, BENCHMARK, "redis-rs"]);
-        CasePlan { rounds: self.wide, ..case }
+        CasePlan { rounds: self.others, ..case }
     }
 
     fn subscribe(&self, tuning: Tuning) -> CasePlan {
@@ -434,7 +426,7 @@ impl Plan {
             }
         }
         let case = self.case("rates", "Latency against offered rate".into(), Mode::Ack, entrants);
-        CasePlan { rounds: self.wide, ..case }
+        CasePlan { rounds: self.others, ..case }
     }
 
     /// The foreign client with the lowest p99 at the highest rate that was measured; before that is known, any.
@@ -460,7 +452,7 @@ impl Plan {
             }
         }
         let case = self.case(id, title.to_owned(), Mode::Ack, entrants);
-        CasePlan { rounds: self.wide, ..case }
+        CasePlan { rounds: self.others, ..case }
     }
 
     fn shapes(&self) -> CasePlan {
@@ -503,7 +495,7 @@ impl Plan {
         let load = Load { messages: REMEMBERED, warmup: 0, ..self.load(0, 1.0) };
         let title = "Memory with one shard, a publisher with reports and a subscriber".to_owned();
         let case = self.case("memory", title, Mode::Memory, self.parts(&[OURS], &load));
-        CasePlan { rounds: self.wide, ..case }
+        CasePlan { rounds: self.others, ..case }
     }
 
     fn decode(&self) -> CasePlan {

@@ -25,6 +25,8 @@ pub(crate) struct Recorded {
     pub(crate) case: String,
     pub(crate) label: String,
     pub(crate) intervals: Vec<Interval>,
+    /// How late its messages were handed over, in nanoseconds, all repetitions together.
+    pub(crate) late: Histogram<u64>,
 }
 
 /// A histogram of those that did not fail.
@@ -56,6 +58,7 @@ pub(super) fn summarise(
     mode: Mode,
     latencies: &[(usize, Vec<u64>)],
     intervals: &[Interval],
+    late: &Histogram<u64>,
     seed: u64,
 ) {
     let mut pooled = histogram();
@@ -65,6 +68,7 @@ pub(super) fn summarise(
     }
     let unit = if mode == Mode::Cost { 10.0 } else { 1.0 };
     cell.curve = curve(&pooled, unit);
+    cell.late_curve = curve(late, 1.0);
     if mode != Mode::Ack {
         return;
     }

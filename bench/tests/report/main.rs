@@ -84,8 +84,8 @@ fn parts<'a>(text: &'a str, begin: &str, end: &str) -> Vec<&'a str> {
 fn every_plot_has_axes_with_units_a_legend_and_conditions() {
     let page = report::html::render(&sample::results());
     let plots = parts(&page, "<svg ", "</svg>");
-    // Percentiles, latency against rate, three time lines.
-    assert_eq!(plots.len(), 5);
+    // Percentiles, latency against rate, three time lines, the generators' lateness.
+    assert_eq!(plots.len(), 6);
     for plot in plots {
         for label in ["x-label", "y-label"] {
             let texts = parts(plot, &format!("class=\"{label}\""), "</text>");

@@ -83,7 +83,9 @@ pub(crate) fn cell(label: &str, rate: u64, p50_ns: f64) -> Cell {
             p9999: p50 * 60.0,
             max: p50 * 100.0,
         };
-        Run { latency: Some(latency), late_p99_ns: Some(p50 / 10.0), ..plain_run(round) }
+        let late =
+            Quantiles { p50: 50.0, p90: 90.0, p99: p50 / 10.0, p999: p50, p9999: p50 * 2.0, max: p50 * 3.0 };
+        Run { latency: Some(latency), late: Some(late), ..plain_run(round) }
     };
     let points =
         (0..=4).map(|step| Point { quantile: 1.0 - 10_f64.powi(-step), ns: p50_ns * 3_f64.powi(step) });
@@ -94,6 +96,9 @@ pub(crate) fn cell(label: &str, rate: u64, p50_ns: f64) -> Cell {
         window: 100,
         runs: (0..ROUNDS).map(run).collect(),
         curve: points.collect(),
+        late_curve: (0..=4)
+            .map(|step| Point { quantile: 1.0 - 10_f64.powi(-step), ns: 40.0 * 4_f64.powi(step) })
+            .collect(),
         timeline: Some(Timeline {
             round: 1,
             slice_ms: 1.0,
