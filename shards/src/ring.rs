@@ -102,7 +102,7 @@ pub fn frame_ring(capacity_bytes: usize) -> Result<(FrameWriter, FrameReader), C
 /// that the processor has mostly forgotten where the next small page lies: in a virtual machine that costs some 400 ns, for
 /// one message in 25. Where the kernel gives none (`/sys/kernel/mm/transparent_hugepage/enabled` says `never`), or the
 /// storage does not begin on their boundary, which is the allocator's affair, it has fewer, or none.
-fn ask_for_huge_pages(storage: &mut [MaybeUninit<Word>]) {
+pub fn ask_for_huge_pages<T>(storage: &mut [MaybeUninit<T>]) {
     /// Other systems' pages are larger, and the kernel refuses the request.
     const PAGE: usize = 4096;
     let bytes = storage.as_mut_ptr_range();

@@ -70,6 +70,15 @@ fn the_packages_find_the_library() {
         flags.contains(&format!("-I{}/include", prefix.display())) && flags.contains("-lringwire"),
         "{flags}"
     );
+    let mut pkg_config = Command::new("pkg-config");
+    pkg_config.env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"));
+    let flags = run(pkg_config.args(["--cflags", "--libs", "ringwire-static"]));
+    let program = prefix.join("by-pkg-config");
+    let mut compiler = Command::new("cc");
+    compiler.current_dir(root()).args(["-std=c11", "examples/c/subscriber.c", "-o"]).arg(&program);
+    run(compiler.args(flags.split_whitespace()));
+    let needed = run(Command::new("readelf").arg("-d").arg(&program));
+    assert!(needed.contains("libc.so") && !needed.contains("libringwire"), "{needed}");
     let folder = prefix.join("cmake-host");
     std::fs::create_dir_all(&folder).expect("a folder can be made");
     let readme = std::fs::read_to_string(root().join("README.md")).expect("there is a README");

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ringwire::{
-    Channel, Config, Engine, Headers, KafkaOptions, Message, Outcome, Publisher, Refusal, Report, Reports,
-    monotonic_ns,
+    Channel, Config, Counters, Engine, Headers, KafkaOptions, Message, Outcome, Publisher, Refusal, Report,
+    Reports, monotonic_ns,
 };
 use ringwire_tests::patience::{PATIENCE, until};
 
@@ -43,6 +43,11 @@ impl Application {
 
     pub(crate) fn channel(&self, topic: &str) -> Channel {
         self.engine.channel(topic).unwrap_or_else(|error| panic!("{topic}: {error}"))
+    }
+
+    /// What the endpoint has counted.
+    pub(crate) fn counters(&self) -> Counters {
+        self.engine.status()[0].counters
     }
 
     /// The sequence of the next message.

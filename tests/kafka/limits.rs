@@ -14,8 +14,10 @@ use crate::server::Shared;
 
 /// Messages of each test.
 const MESSAGES: u64 = 2_000;
-/// Room for so many of them.
+/// Room for so many of them; or for so many bytes, the least that is accepted, and messages of which some fifty fit.
 const QUEUE_MESSAGES: u32 = 16;
+const BUFFER_BYTES: u32 = 1_050_624;
+const LARGE: usize = 20_000;
 /// What the topic takes, and what is too much for it.
 const MESSAGE_BYTES_MAX: &str = "20000";
 const TOO_LONG: usize = 30_000;
@@ -65,20 +67,34 @@ fn number(stored: &Stored) -> u64 {
     u64::from_le_bytes(*value.expect("a number stands first"))
 }
 
+fn large(number: u64) -> Owned {
+    Owned::new(TIME, None, Some(&[&number.to_le_bytes()[..], &[0; LARGE]].concat()))
+}
+
 #[test]
 fn a_full_buffer_refuses_and_loses_nothing() {
+    type Case = (&'static str, KafkaOptions, u64, fn(u64) -> Owned);
+    let cases: [Case; 2] = [
+        ("full", KafkaOptions { queue_messages: QUEUE_MESSAGES, ..options() }, MESSAGES, record),
+        ("full.bytes", KafkaOptions { buffer_memory: BUFFER_BYTES, ..options() }, MESSAGES / 4, large),
+    ];
     for line in lines() {
         let shared = Shared::of(line);
-        shared.client().create_topic("full", 1, &[]);
-        let mut ours = start(shared, KafkaOptions { queue_messages: QUEUE_MESSAGES, ..options() });
-        let channel = ours.channel("full");
-        for number in 0..MESSAGES {
-            ours.put(&channel, &record(number), None);
+        for (topic, options, messages, record) in &cases {
+            shared.client().create_topic(topic, 1, &[]);
+            let mut ours = start(shared, options.clone());
+            let channel = ours.channel(topic);
+            for number in 0..*messages {
+                ours.put(&channel, &record(number), None);
+                let outstanding = ours.counters();
+                assert!(outstanding.in_flight <= u64::from(options.queue_messages), "{outstanding:?}");
+                assert!(outstanding.in_flight_bytes <= u64::from(options.buffer_memory), "{outstanding:?}");
+            }
+            assert!(ours.refused > 0, "{topic}: there was no room again and again");
+            assert!(ours.positions().into_iter().eq((0..*messages as i64).map(|offset| (0, offset))));
+            let found = shared.judge(|judge| judge.read(topic));
+            assert!(found.iter().map(number).eq(0..*messages));
         }
-        assert!(ours.refused > 0, "there was no room again and again");
-        assert!(ours.positions().into_iter().eq((0..MESSAGES as i64).map(|offset| (0, offset))));
-        let found = shared.judge(|judge| judge.read("full"));
-        assert!(found.iter().map(number).eq(0..MESSAGES));
     }
 }
 

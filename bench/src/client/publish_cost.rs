@@ -179,7 +179,10 @@ fn engine(args: &ClientArgs, records: &Records, pace: &mut Pace) -> Result<(u64,
 fn bare_ring(args: &ClientArgs, records: &Records, pace: &mut Pace) -> Result<f64, RigError> {
     let full = |_| args.failed("the ring was full: its reader did not keep up");
     let (mut producer, mut consumer) = rtrb::RingBuffer::<u8>::new(RING_BYTES);
-    // As the engine's ring: every page is there before the first message.
+    // As the engine's ring: in huge pages where there are any, and every page is there before the first message.
+    if let Ok(mut all) = producer.write_chunk_uninit(RING_BYTES) {
+        ringwire_shards::ring::ask_for_huge_pages(all.as_mut_slices().0);
+    }
     producer.push_entire_slice(&vec![0; RING_BYTES]).map_err(full)?;
     if let Ok(chunk) = consumer.read_chunk(RING_BYTES) {
         chunk.commit_all();
