@@ -95,8 +95,8 @@ fn percentiles(out: &mut String, results: &Results) {
 
 /// The machine's part in the tails: how late the generators were, in the very runs of the plots above.
 fn lateness(out: &mut String, results: &Results) {
-    let case = |id: &str| results.cases.iter().rfind(|case| case.id.starts_with(id));
-    let charts = ["ack-", "subscribe"].into_iter().filter_map(case).filter_map(|case| {
+    let ack = results.cases.iter().rfind(|case| case.id.starts_with("ack-"));
+    let charts = ack.into_iter().chain(results.case("subscribe")).filter_map(|case| {
         let mut chart = percentile_chart(results, case, "lateness", |cell| &cell.late_curve)?;
         chart.name = format!("How late messages were handed over: {}", case.title);
         Some(chart)
