@@ -25,7 +25,8 @@ pub struct Results {
     pub format: u32,
     /// Machine, server, command, seed.
     pub conditions: Conditions,
-    /// Repetitions of each comparison; where a verdict hangs on it there are more, as their runs show.
+    /// Repetitions of each comparison; where a verdict hangs on it there may be more, and fewer where none does,
+    /// as their runs show.
     pub repetitions: usize,
     /// Who took part.
     pub contestants: Vec<Participant>,

@@ -1,5 +1,6 @@
 //! The engine: starts the shards, opens what the application uses, and ends it all in order.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -312,6 +313,12 @@ impl Engine {
         // Told while the registry is held: whoever opens the channel again finds the shard told.
         self.shared.shards[shard].command(Command::Channel(CoreChannel { index, name: name.into(), legs }));
         Ok(channel)
+    }
+
+    /// Keeps something for as long as anything of this engine lives, its publishers included.
+    #[doc(hidden)]
+    pub fn keep(&self, it: Box<dyn Any + Send>) {
+        self.shared.registry().kept.push(it);
     }
 
     /// Makes a publisher with reports. One whose reports are dropped goes on as one without

@@ -72,6 +72,8 @@ pub use ringwire_core::{
     Report, glob_match,
 };
 pub use ringwire_shards::clock::monotonic_ns;
+#[doc(hidden)]
+pub use ringwire_shards::signals::SignalsBlocked;
 pub use status::{EndpointReport, Health, LaneReport, Latencies};
 pub use subscriber::{Subscriber, SubscriptionId};
 

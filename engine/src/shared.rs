@@ -6,6 +6,7 @@
 //!   handles ◄─ flags, counters ───────────── shard        (single writer, relaxed)
 //! ```
 
+use std::any::Any;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -112,6 +113,8 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct Registry {
     pub(crate) channels: Vec<Channel>,
+    /// What somebody keeps for as long as anything of the engine lives.
+    pub(crate) kept: Vec<Box<dyn Any + Send>>,
     /// Their numbers.
     pub(crate) by_name: HashMap<Box<[u8]>, u32>,
     pub(crate) publishers: u32,

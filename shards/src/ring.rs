@@ -98,23 +98,24 @@ pub fn frame_ring(capacity_bytes: usize) -> Result<(FrameWriter, FrameReader), C
     Ok((FrameWriter { producer, words, frame_len_max, next: 0 }, FrameReader { consumer }))
 }
 
-/// Asks for huge pages under the storage, before it is written for the first time. A ring is gone through from end to end, so
+/// Asks for huge pages under the storage of a ring, before it is written for the first time, if one fits into it. A ring is gone through from end to end, so
 /// that the processor has mostly forgotten where the next small page lies: in a virtual machine that costs some 400 ns, for
 /// one message in 25. Where the kernel gives none (`/sys/kernel/mm/transparent_hugepage/enabled` says `never`), or the
 /// storage does not begin on their boundary, which is the allocator's affair, it has fewer, or none.
 pub fn ask_for_huge_pages<T>(storage: &mut [MaybeUninit<T>]) {
     /// Other systems' pages are larger, and the kernel refuses the request.
     const PAGE: usize = 4096;
+    const HUGE_PAGE: usize = 2 << 20;
     let bytes = storage.as_mut_ptr_range();
     let begin = bytes.start.map_addr(|address| address.next_multiple_of(PAGE));
     let len = bytes.end.addr().saturating_sub(begin.addr()) / PAGE * PAGE;
     #[cfg(not(miri))]
-    if len > 0 {
+    if len >= HUGE_PAGE {
         // SAFETY: the pages are the storage's, and the advice changes nothing but what they lie in.
         let _ = unsafe { madvise(begin.cast(), len, Advice::LinuxHugepage) };
     }
     #[cfg(miri)]
-    let _ = len;
+    let _ = (len, HUGE_PAGE);
 }
 
 /// The writing end of a frame ring. `Send`, not `Clone`: one thread writes.

@@ -1,5 +1,7 @@
 //! Which signals the threads of ours take: none of the application's.
 
+use std::marker::PhantomData;
+
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
 /// What a thread gets for something that it did itself, and what profilers send to whoever is running.
@@ -20,6 +22,8 @@ const OWN: [Signal; 8] = [
 #[derive(Debug)]
 pub struct SignalsBlocked {
     before: Option<SigSet>,
+    /// The mask is this thread's: it is set back here or nowhere.
+    not_send: PhantomData<*const ()>,
 }
 
 impl SignalsBlocked {
@@ -28,7 +32,8 @@ impl SignalsBlocked {
     pub fn now() -> Self {
         let mut blocked = SigSet::all();
         OWN.into_iter().for_each(|signal| blocked.remove(signal));
-        Self { before: blocked.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok() }
+        let before = blocked.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
+        Self { before, not_send: PhantomData }
     }
 }
 

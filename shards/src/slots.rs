@@ -14,6 +14,7 @@ use std::fmt;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::batch::Batch;
+use crate::ring::ask_for_huge_pages;
 
 /// How many records are staged before they are published unasked: 64 records of 64 bytes are 4 KiB, which
 /// stays in the first-level cache between the push and the copy.
@@ -26,6 +27,9 @@ pub const STAGED_MAX: usize = 64;
 #[must_use]
 pub fn slot_ring<T: Copy + Default + Send>(capacity: usize) -> (SlotWriter<T>, SlotReader<T>) {
     let (mut producer, mut consumer) = RingBuffer::new(capacity);
+    if let Ok(mut all) = producer.write_chunk_uninit(capacity) {
+        ask_for_huge_pages(all.as_mut_slices().0);
+    }
     if let Ok(all) = producer.write_chunk(capacity) {
         all.commit_all();
     }

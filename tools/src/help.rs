@@ -274,7 +274,8 @@ pub(crate) const TIME_COLUMN: &str = "\
 The column that holds the time, by its name in the header or by its number from 1 [default: the first]";
 
 pub(crate) const BENCH: &str = "\
-Measures this machine: Ringwire beside a bare socket and beside other clients of Redis, in about five minutes.
+Measures this machine: Ringwire beside a bare socket and beside other clients of Redis, in about five minutes, or \
+nine with all of them.
 
 Load is open loop: each message has a time at which it is due, and its latency begins then, whatever happened before. \
 Every run is a process of its own, in a shuffled order, several times; what is shown are medians with their spread, and \

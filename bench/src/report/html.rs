@@ -107,9 +107,9 @@ fn lateness(out: &mut String, results: &Results) {
     }
     let words = "From the time at which a message was due to the time at which it was handed over, in the same runs as above: \
                  pauses of the host, wake-ups of those that sleep until a message is due, and a client that holds its \
-                 caller up. It is part of the latency. Where ringwire and the floor answer and hand over in one thread, so is \
-                 the work for the message before. The first plot is of the acknowledgement at the highest rate; in the second \
-                 all are handed over by the same publisher, so that what differs is the machine.";
+                 caller up. It is part of the latency. ringwire and the floor hand over, send and receive in one thread where they \
+                 are asked for acknowledgements: there the work for the message before makes the next one late as well. To \
+                 subscribers all is handed over by one and the same publisher, so that only the machine differs.";
     figure(out, "The machine in the same seconds", words, &charts);
 }
 

@@ -39,7 +39,8 @@ use plan::Plan;
 /// The word by which both programs that contain the rig call it: children are started by it.
 const OWN_WORD: &str = "bench";
 
-/// Measures Ringwire beside a bare socket and other Redis clients, on this machine, in about five minutes.
+/// Measures Ringwire beside a bare socket and other Redis clients, on this machine, in about five minutes, or nine with
+/// all of them.
 #[derive(Clone, Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct RigArgs {
@@ -96,7 +97,11 @@ pub struct RigArgs {
 #[derive(Clone, Debug, Subcommand)]
 enum What {
     /// Checks the rig itself: a server that delays its answers by known times must be measured so.
-    Check,
+    Check {
+        /// Folder of the foreign clients, which are checked too; `bench/peers/.installed` of the checkout unless given.
+        #[arg(long)]
+        peers: Option<PathBuf>,
+    },
     /// Kafka: floods, acknowledgements, and Redis beside it, against a real broker and the clients that are installed.
     Kafka(KafkaArgs),
     /// One run of one contestant: what the rig starts.
@@ -128,7 +133,7 @@ pub fn run(args: RigArgs) -> Result<(), RigError> {
         Some(What::Server { spin, .. }) => server::serve(*spin),
         Some(What::Tether(tether)) => child::tether(tether),
         Some(What::Kafka(args)) => kafka::run(args),
-        Some(What::Check) => check::run(args.peers.as_deref(), &own_words()?),
+        Some(What::Check { peers }) => check::run(peers.as_deref(), &own_words()?),
         None => measure(&args),
     }
 }

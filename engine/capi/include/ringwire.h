@@ -55,8 +55,8 @@
  *
  *   It installs no signal handler and raises no SIGPIPE, never exits, aborts or prints, changes no environment, and
  *   allocates with the process's malloc. (Should malloc itself fail, Rust's standard library aborts.) Its threads block
- *   signals, but for those of faults and SIGPROF: your handlers run on your threads. Rings lie in huge pages where
- *   /sys/kernel/mm/transparent_hugepage/enabled says madvise or always.
+ *   signals, but for those of faults and SIGPROF: your handlers run on your threads. Rings of 2 MiB and more lie in huge
+ *   pages where /sys/kernel/mm/transparent_hugepage/enabled says madvise or always.
  *
  * UNITS
  *
@@ -163,7 +163,8 @@ int rw_config_load(rw_config *config, const char *path);
  * Unix paths there is none. A Kafka always has ringwire-control: its brokers may have names. */
 int rw_config_host_driven(rw_config *config);
 
-/* Called on each thread of ours when it begins, with its name: to set its priority, say. NULL for none.
+/* Called on each thread of ours when it begins, with its name: to set its priority, say. NULL for none. Signals are blocked
+ * there, and what it starts inherits that.
  * `user` must stay valid until rw_free of the engine returns, or rw_engine_start fails: both wait for a callback that
  * runs, and none comes after them. It may call any function on a handle of another engine
  * but rw_free and rw_engine_shutdown of that engine. */

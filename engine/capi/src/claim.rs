@@ -45,8 +45,8 @@ impl Desk {
     /// Claims room, and answers where it is.
     #[inline(always)]
     pub(crate) fn claim(&self, channel: &Channel, len: usize) -> Result<*mut u8, Code> {
-        // SAFETY: what the claim borrows of the channel lies in the engine's registry, which never forgets a channel and
-        // which the publisher keeps alive.
+        // SAFETY: the channel lies in its handle's box, which the engine hands to its registry when it is freed; the registry
+        // forgets nothing, and the publisher keeps it alive.
         let channel = unsafe { &*std::ptr::from_ref::<Channel>(channel) };
         let lent = self.with(|publisher| publisher.try_lend(channel, len))?.map_err(of_refusal)?;
         // SAFETY: as for `with`, which is over.

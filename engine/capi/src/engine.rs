@@ -36,8 +36,10 @@ impl Drop for rw_engine {
         *self.watching.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
         let channels = self.channels.get_mut().unwrap_or_else(PoisonError::into_inner);
         for channel in channels.drain(..).flatten() {
-            // In the child of a fork it is gone already.
-            let _ = channel.take();
+            // In the child of a fork it is gone already. A claim that is under way looks at it once more.
+            if let Ok(channel) = channel.take() {
+                self.engine.keep(channel);
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use ringwire::{BreakerState, EndpointReport, EndpointState, Engine, Health, LaneReport};
+use ringwire::{BreakerState, EndpointReport, EndpointState, Engine, Health, LaneReport, SignalsBlocked};
 
 use crate::boundary::{Callback, guarded};
 use crate::code::OK;
@@ -182,6 +182,7 @@ impl Watching {
                 }
             }
         };
+        let _until_it_is_started = SignalsBlocked::now();
         let thread = thread::Builder::new().name(THREAD.to_owned()).spawn(body)?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }

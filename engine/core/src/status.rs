@@ -306,7 +306,7 @@ impl std::fmt::Display for LinkError {
                  {bootstrap} answered; set the broker's advertised.listeners to an address that is reachable from \
                  here"
             ),
-            Self::Topic(words) => write!(f, "no messages are taken for topic {words}"),
+            Self::Topic(words) => write!(f, "topic {words}"),
         }
     }
 }

@@ -194,10 +194,17 @@ impl<'a> Build<'a> {
         let is_beside = |aimed: &&Aimed<'_>| aimed.target == target && aimed.given.layer == url.layer;
         let Some(list) = self.aimed.iter().rfind(is_beside) else { return };
         let Some(text) = list.given.value.text() else { return };
-        let lists = brokers::parse(text).ok().zip(brokers::parse(brokers).ok());
+        let sorted = |text: &str| {
+            let mut brokers = brokers::parse(text).ok()?;
+            brokers.sort();
+            Some(brokers)
+        };
+        let lists = sorted(text).zip(sorted(brokers));
         if lists.is_some_and(|(list, url)| list != url) {
-            let expected =
-                format!("expected the brokers of endpoint.{name}.url ({}), or one of the two", url.origin);
+            let expected = format!(
+                "expected the brokers of endpoint.{name}.url ({}), or only one of the two settings",
+                url.origin
+            );
             let error = ConfigError::new(
                 &format!("endpoint.{name}.{BOOTSTRAP}"),
                 &list.given.value.shown(),

@@ -41,7 +41,8 @@ pub(super) static KAFKA: &[Setting<Kafka>] = &[
         "url",
         "",
         Kind::Url { read: Kafka::url },
-        "`kafka://host[:port][,host[:port]…]`: the same as `bootstrap.servers`. One of them is required.",
+        "`kafka://host[:port][,host[:port]…]`: the same as `bootstrap.servers`. One of them is required; where both are given in one \
+         place, they name the same brokers.",
     ))),
     required(setting(
         "bootstrap.servers",

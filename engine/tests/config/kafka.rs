@@ -31,7 +31,12 @@ fn an_endpoint_is_what_its_url_or_its_brokers_say() {
     check("", &variable, &[], "\"x:3,y:9092\"");
     check(LOG, &variable, &["url=kafka://z"], "\"z:9092\"");
     check(LOG, &[], &["bootstrap.servers=[::1]:5"], "\"[::1]:5\"");
-    check("[endpoint.log]\nurl = 'kafka://a'\nbootstrap.servers = 'a:9092'\n", &[], &[], "\"a:9092\"");
+    check(
+        "[endpoint.log]\nurl = 'kafka://b,a'\nbootstrap.servers = 'a:9092,b'\n",
+        &[],
+        &[],
+        "\"a:9092,b:9092\"",
+    );
     // The last url decides what it is.
     check("[endpoint.log]\nurl = 'redis://a'\n", &[], &["url=kafka://b"], "\"b:9092\"");
     let config = config(LOG, &[], &["endpoint.log.url=redis://a"]).unwrap();
@@ -194,8 +199,8 @@ fn what_cannot_be() {
     check(
         "[endpoint.log]\nurl = 'kafka://a'\nbootstrap.servers = 'b'\n",
         &[],
-        "a.toml:3: endpoint.log.bootstrap.servers = \"b\": expected the brokers of endpoint.log.url (a.toml:2), or one of the \
-         two",
+        "a.toml:3: endpoint.log.bootstrap.servers = \"b\": expected the brokers of endpoint.log.url (a.toml:2), or only one of \
+         the two settings",
     );
     check(
         "[endpoint.log]\nurl = 'kafka://h:0'\n",

@@ -234,7 +234,7 @@ fn a_topic_that_is_not_there_is_told_and_then_found() {
     );
     let error = scene.status().last_error;
     assert!(
-        matches!(&error, Some(LinkError::Topic(words)) if words.starts_with("fx: UNKNOWN_TOPIC")),
+        matches!(&error, Some(LinkError::Topic(words)) if words.starts_with("fx takes no messages: UNKNOWN_TOPIC")),
         "{error:?}"
     );
     scene.cluster().create_topic("fx", 2, TopicOptions::default()).unwrap();

@@ -24,7 +24,12 @@ fn an_error_that_lasts_is_told_while_it_lasts_and_with_what_expires() {
         (0..2).for_each(|partition| scene.publish(&to_partition(partition)));
         scene.run(10 * SECOND_NS);
         assert_eq!(scene.take_told().len(), 1, "the other partition's");
-        for part in ["fx, partition 1: ", code.info().name, &format!("({})", code.0), code.info().advice] {
+        for part in [
+            "fx, partition 1 takes no messages now: ",
+            code.info().name,
+            &format!("({})", code.0),
+            code.info().advice,
+        ] {
             assert!(words(&scene).contains(part), "{} without {part}", words(&scene));
         }
         assert_eq!(scene.status().state, EndpointState::Connected);
@@ -60,7 +65,7 @@ fn a_topic_that_is_missing_is_named_before_it_is_given_up() {
     scene.publish_text(b"x");
     scene.run(2 * SECOND_NS);
     assert!(
-        words(&scene).starts_with("no messages are taken for topic fx: UNKNOWN_TOPIC_OR_PARTITION (3); "),
+        words(&scene).starts_with("topic fx is waited for: UNKNOWN_TOPIC_OR_PARTITION (3); "),
         "{}",
         words(&scene)
     );
@@ -80,7 +85,7 @@ fn another_topic_that_is_missing_leaves_a_connected_endpoint_as_it_is() {
         assert_eq!(scene.status().state, EndpointState::Connected);
     }
     assert!(
-        words(&scene).starts_with("no messages are taken for topic gone: UNKNOWN_TOPIC_OR_PARTITION (3); "),
+        words(&scene).starts_with("topic gone is waited for: UNKNOWN_TOPIC_OR_PARTITION (3); "),
         "{}",
         words(&scene)
     );
@@ -92,7 +97,7 @@ fn a_partition_without_a_leader_is_named_and_leaves_the_other_as_it_is() {
     scene.cluster().stop_broker(2);
     scene.run(2 * SECOND_NS);
     assert_eq!(scene.status().state, EndpointState::Connected);
-    assert!(words(&scene).contains("fx, partition 1: it has no leader now"), "{}", words(&scene));
+    assert!(words(&scene).contains("fx, partition 1 has no leader now"), "{}", words(&scene));
     (0..2).for_each(|partition| scene.publish(&to_partition(partition)));
     scene.run(SECOND_NS);
     assert_eq!(scene.take_told().len(), 1, "the other partition's");
@@ -115,9 +120,22 @@ fn at_the_start_a_partition_without_a_leader_is_not_waited_for_where_another_has
         scene.run(5 * SECOND_NS);
         assert_eq!(scene.status().state, state, "{}", words(&scene));
         assert!(
-            words(&scene).contains(&format!("fx, partition {last}: it has no leader now")),
+            words(&scene).contains(&format!("fx, partition {last} has no leader now")),
             "{}",
             words(&scene)
         );
     }
+}
+
+#[test]
+fn when_nobody_can_be_asked_that_is_told_and_not_what_was_heard_before() {
+    let mut scene = Scene::with_two_partitions(settings(), ClusterOptions::default(), 2);
+    scene.cluster().stop_broker(2);
+    scene.run(2 * SECOND_NS);
+    assert!(words(&scene).contains("fx, partition 1 has no leader now"), "{}", words(&scene));
+    scene.cluster().stop_broker(1);
+    (0..2).for_each(|partition| scene.publish(&to_partition(partition)));
+    scene.run(2 * SECOND_NS);
+    assert_eq!(scene.status().state, EndpointState::Reconnecting);
+    assert!(!words(&scene).is_empty() && !words(&scene).contains("topic"), "{}", words(&scene));
 }

@@ -498,6 +498,22 @@ static void forked(void) {
     ANSWERS(rw_publish(publisher, channel, "x", 1, NULL), RW_OK);
 }
 
+/* The engine and its channels are freed while a claim is under way. */
+static void freed_under_a_claim(void) {
+    rw_engine *brief = start_with(NULL, "thread");
+    rw_channel *brief_channel;
+    rw_publisher *late;
+    void *place;
+    ANSWERS(rw_channel_open(brief, "x", 1, &brief_channel), RW_OK);
+    ANSWERS(rw_publisher_open(brief, &late, NULL), RW_OK);
+    ANSWERS(rw_try_claim(late, brief_channel, 8, &place), RW_OK);
+    ANSWERS(rw_free(brief), RW_OK);
+    ANSWERS(rw_channel_index(brief_channel), RW_INVALID);
+    memset(place, 'x', 8);
+    ANSWERS(rw_commit(late, place, NULL), RW_CLOSED);
+    ANSWERS(rw_free(late), RW_OK);
+}
+
 static void shut_down(void) {
     rw_event events[64];
     rw_report array[64];
@@ -560,6 +576,7 @@ int main(void) {
     descriptor_first();
     full();
     forked();
+    freed_under_a_claim();
     shut_down();
     return 0;
 }

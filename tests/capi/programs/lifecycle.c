@@ -75,7 +75,13 @@ static void signals(void) {
     sigemptyset(&usr1);
     sigaddset(&usr1, SIGUSR1);
     CHECK(sigaction(SIGUSR1, &action, &old) == 0 && pthread_sigmask(SIG_SETMASK, NULL, &before) == 0);
-    engine = start_with(NULL, "thread");
+    /* Two shards, and the thread that writes the log. */
+    rw_config *config;
+    ANSWERS(rw_config_new(RW_ABI_VERSION, &config), RW_OK);
+    ANSWERS(rw_config_set(config, "engine.shards", "2"), RW_OK);
+    ANSWERS(rw_config_on_log(config, on_line, NULL), RW_OK);
+    ANSWERS(rw_engine_start(config, &engine), RW_OK);
+    ANSWERS(rw_free(config), RW_OK);
     CHECK(pthread_sigmask(SIG_BLOCK, &usr1, &after) == 0);
     for (int number = 1; number < 32; number++) {
         CHECK(sigismember(&before, number) == sigismember(&after, number));

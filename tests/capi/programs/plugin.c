@@ -57,6 +57,13 @@ static void once(const char *path, const char *host) {
     MUST(dlclose(library) == 0);
 }
 
+static void await_threads(int threads) {
+    time_t until = time(NULL) + 10;
+    while (entries("/proc/self/task") != threads && time(NULL) < until) {
+    }
+    MUST(entries("/proc/self/task") == threads);
+}
+
 static void await(int threads, int descriptors) {
     time_t until = time(NULL) + 10;
     while ((entries("/proc/self/task") != threads || entries("/proc/self/fd") != descriptors) && time(NULL) < until) {
@@ -76,8 +83,10 @@ int main(int argc, char **argv) {
     static char host[] = "auto";
     MUST(argc == 2);
     library_path = argv[1];
+    int threads = 1 + 2;
     once(argv[1], "thread");
-    int descriptors = entries("/proc/self/fd"), threads = 1 + 2;
+    await_threads(threads);
+    int descriptors = entries("/proc/self/fd");
     /* Whatever hosts it: nothing may run in what was let go. */
     for (int round = 0; round < 40; round++) {
         pthread_t thread;

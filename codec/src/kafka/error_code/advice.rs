@@ -1,13 +1,12 @@
 //! What to do about an error. One sentence serves every code of a kind.
 
 pub(super) const NOTHING: &str = "nothing: it is in the log";
-pub(super) const UNKNOWN: &str = "it is tried again until it is decided; a newer Ringwire may know this code";
-pub(super) const RETRY_SAME: &str =
-    "it is tried again by itself, with a pause that grows; if it lasts, look into the broker's log";
+pub(super) const UNKNOWN: &str = "a newer Ringwire may know this code";
+pub(super) const RETRY_SAME: &str = "if it lasts, look into the broker's log";
 pub(super) const RETRY_LATER: &str = "it may pass by itself: try again later";
-pub(super) const TOPIC: &str = "create it, or let brokers create it (auto.create.topics.enable there, allow.auto.create.topics here); it is looked for again by itself";
-pub(super) const LEADER: &str =
-    "the leader is looked up again by itself; if it lasts, see whether the partition's brokers are up";
+pub(super) const TOPIC: &str =
+    "create it, or let brokers create it (auto.create.topics.enable there, allow.auto.create.topics here)";
+pub(super) const LEADER: &str = "if it lasts, see whether the partition's brokers are up";
 pub(super) const COORDINATOR: &str = "find the coordinator again, then ask it";
 pub(super) const CONTROLLER: &str = "refresh the metadata, then ask the controller";
 pub(super) const REBOOTSTRAP: &str = "nothing: the bootstrap servers are asked again by themselves";

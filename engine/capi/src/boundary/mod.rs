@@ -6,7 +6,7 @@ mod export;
 mod chunks;
 mod handle;
 // A library for C has an allocator of its own to set; within a Rust program it is that program's.
-#[cfg(feature = "capi")]
+#[cfg(any(feature = "capi", test))]
 mod memory;
 mod pointer;
 mod thread;

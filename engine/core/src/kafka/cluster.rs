@@ -343,7 +343,6 @@ impl KafkaProducer {
         // A topic that the answer does not name was opened after the question.
         let has_new = self.topics.iter().any(|topic| topic.count == 0 && topic.refused.is_none());
         self.cluster.fruitless = if is_fruitful { 0 } else { self.cluster.fruitless.saturating_add(1) };
-        self.is_state_stale |= !self.was_connected;
         let delay_ns = if is_fruitful && !has_new {
             self.settings.metadata_max_age_ns
         } else {
@@ -420,7 +419,11 @@ impl KafkaProducer {
                 return false;
             }
         }
-        self.is_state_stale |= topic.missing.take().is_some();
+        if topic.missing.take().is_some() {
+            self.is_state_stale = true;
+            // That was of use, whatever is not known yet.
+            self.cluster.fruitless = 0;
+        }
         topic.refused = None;
         let is_another = topic.id != NO_UUID && told.topic_id != NO_UUID && topic.id != told.topic_id;
         if is_another {
@@ -635,22 +638,24 @@ impl KafkaProducer {
         }
     }
 
-    /// What is wrong, the most telling thing first.
+    /// What is wrong, the most telling thing first. While nobody can be asked, what was heard before is old.
     pub(super) fn error(&self) -> Option<LinkError> {
-        self.refusal().or_else(|| self.setback()).or_else(|| self.link_error())
+        let is_cut_off = !self.links.iter().any(Link::is_ready);
+        let unreachable = || self.link_error().filter(|_| is_cut_off);
+        self.refusal().or_else(unreachable).or_else(|| self.setback()).or_else(|| self.link_error())
     }
 
     /// What the cluster does not do for us, or a topic.
     pub(super) fn refusal(&self) -> Option<LinkError> {
-        let refused = || self.topics.iter().find_map(|topic| Some(topic_error(&topic.name, topic.refused?)));
-        self.cluster.trouble.clone().or_else(refused)
+        let refused = |topic: &Topic| Some(topic_error(&topic.name, "takes no messages", topic.refused?, ""));
+        self.cluster.trouble.clone().or_else(|| self.topics.iter().find_map(refused))
     }
 
     /// What is tried again and does not get better by itself.
     fn setback(&self) -> Option<LinkError> {
         self.topics.iter().find_map(|topic| {
             if let Some(code) = topic.missing_error() {
-                return Some(topic_error(&topic.name, code));
+                return Some(topic_error(&topic.name, "is waited for", code, AGAIN));
             }
             let ails = |partition: &Partition| partition.has_setback() || partition.leader < 0;
             let number = topic.present().iter().position(ails)?;
@@ -658,8 +663,8 @@ impl KafkaProducer {
                 (&topic.partitions[number], format!("{}, partition {number}", topic.name));
             let code = partition.setback.filter(|_| partition.has_setback());
             Some(code.map_or_else(
-                || LinkError::Topic(format!("{name}: {NO_LEADER}")),
-                |code| topic_error(&name, code),
+                || LinkError::Topic(format!("{name} {NO_LEADER}")),
+                |code| topic_error(&name, "takes no messages now", code, AGAIN),
             ))
         })
     }
@@ -672,10 +677,11 @@ impl KafkaProducer {
     }
 }
 
-const NO_LEADER: &str = "it has no leader now; its brokers are down, or about to elect one";
+const NO_LEADER: &str = "has no leader now; its brokers are down, or about to elect one";
+const AGAIN: &str = "; it is tried again by itself";
 
-/// What a broker answers for a topic, or for one of its partitions.
-fn topic_error(name: &str, code: ErrorCode) -> LinkError {
+/// What a broker answers for a topic, or for one of its partitions, and what comes of it.
+fn topic_error(name: &str, state: &str, code: ErrorCode, again: &str) -> LinkError {
     let info = code.info();
-    LinkError::Topic(format!("{name}: {} ({}); {}", info.name, code.0, info.advice))
+    LinkError::Topic(format!("{name} {state}: {} ({}); {}{again}", info.name, code.0, info.advice))
 }

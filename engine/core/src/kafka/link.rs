@@ -189,6 +189,7 @@ impl Link {
         self.clear();
         self.state = State::Idle;
         self.gone = None;
+        self.last_error = None;
     }
 
     /// Another address: what failed was the old one.
