@@ -113,10 +113,10 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct Registry {
     pub(crate) channels: Vec<Channel>,
-    /// What somebody keeps for as long as anything of the engine lives.
-    pub(crate) kept: Vec<Box<dyn Any + Send>>,
     /// Their numbers.
     pub(crate) by_name: HashMap<Box<[u8]>, u32>,
+    /// What somebody keeps for as long as anything of the engine lives.
+    pub(crate) kept: Vec<Box<dyn Any + Send>>,
     pub(crate) publishers: u32,
     pub(crate) subscribers: u32,
     /// The numbers of the subscriptions that are open.

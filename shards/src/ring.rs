@@ -98,9 +98,10 @@ pub fn frame_ring(capacity_bytes: usize) -> Result<(FrameWriter, FrameReader), C
     Ok((FrameWriter { producer, words, frame_len_max, next: 0 }, FrameReader { consumer }))
 }
 
-/// Asks for huge pages under the storage of a ring, before it is written for the first time, if one fits into it. A ring is gone through from end to end, so
-/// that the processor has mostly forgotten where the next small page lies: in a virtual machine that costs some 400 ns, for
-/// one message in 25. Where the kernel gives none (`/sys/kernel/mm/transparent_hugepage/enabled` says `never`), or the
+/// Asks for huge pages under the storage of a ring, before it is written for the first time, if one fits into it.
+///
+/// A ring is gone through from end to end, so that the processor has mostly forgotten where the next small page lies: in a
+/// virtual machine that costs some 400 ns, for one message in 25. Where the kernel gives none (`/sys/kernel/mm/transparent_hugepage/enabled` says `never`), or the
 /// storage does not begin on their boundary, which is the allocator's affair, it has fewer, or none.
 pub fn ask_for_huge_pages<T>(storage: &mut [MaybeUninit<T>]) {
     /// Other systems' pages are larger, and the kernel refuses the request.

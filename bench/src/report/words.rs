@@ -1,7 +1,7 @@
 //! Figures as people read them, the same on the terminal and in the HTML page.
 
 use crate::client::Mode;
-use crate::results::{Case, Cell, Figure, Quantiles};
+use crate::results::{Case, Cell, Figure};
 use crate::rig::thousands;
 use crate::stats::{Spread, median};
 
@@ -59,18 +59,9 @@ impl Column {
     /// The median, and the spread where there is more than one run.
     pub(super) fn text(self, cell: &Cell) -> (String, String) {
         let none = || ("-".to_owned(), String::new());
-        if self == Self::Late {
-            let at = |quantile: fn(&Quantiles) -> f64| {
-                median(
-                    &cell.runs.iter().filter_map(|run| run.late.as_ref().map(quantile)).collect::<Vec<_>>(),
-                )
-            };
-            let Some((p99, p999)) = at(|it| it.p99).zip(at(|it| it.p999)) else { return none() };
-            return (format!("{} · {}", time(p99), time(p999)), String::new());
-        }
         let (spread, show): (Option<Spread>, fn(f64) -> String) = match self {
             Self::Time(_, figure) | Self::Median(_, figure) => (cell.spread(figure), time),
-            Self::Late => (None, time),
+            Self::Late => return lateness(cell).map_or_else(none, |text| (text, String::new())),
             Self::Stolen => {
                 let stolen: Vec<f64> = cell.runs.iter().map(|run| run.noise.steal_ms as f64).collect();
                 (Spread::of(&stolen), |ms| format!("{ms:.0} ms"))
@@ -90,6 +81,14 @@ impl Column {
         let range = if has_range { range(spread, show) } else { String::new() };
         (show(spread.median), range)
     }
+}
+
+/// How late messages were handed over, at 99 % and at 99.9 %.
+fn lateness(cell: &Cell) -> Option<String> {
+    let late = || cell.runs.iter().filter_map(|run| run.late);
+    let p99 = median(&late().map(|it| it.p99).collect::<Vec<_>>())?;
+    let p999 = median(&late().map(|it| it.p999).collect::<Vec<_>>())?;
+    Some(format!("{} · {}", time(p99), time(p999)))
 }
 
 /// The lowest and the highest, with one unit where it is the same.

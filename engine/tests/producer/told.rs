@@ -91,11 +91,17 @@ fn another_topic_that_is_missing_leaves_a_connected_endpoint_as_it_is() {
     );
 }
 
-#[test]
-fn a_partition_without_a_leader_is_named_and_leaves_the_other_as_it_is() {
+/// Connected, and then without the broker that led the second of two partitions.
+fn half_led() -> Scene {
     let mut scene = Scene::with_two_partitions(settings(), ClusterOptions::default(), 2);
     scene.cluster().stop_broker(2);
     scene.run(2 * SECOND_NS);
+    scene
+}
+
+#[test]
+fn a_partition_without_a_leader_is_named_and_leaves_the_other_as_it_is() {
+    let mut scene = half_led();
     assert_eq!(scene.status().state, EndpointState::Connected);
     assert!(words(&scene).contains("fx, partition 1 has no leader now"), "{}", words(&scene));
     (0..2).for_each(|partition| scene.publish(&to_partition(partition)));
@@ -129,9 +135,7 @@ fn at_the_start_a_partition_without_a_leader_is_not_waited_for_where_another_has
 
 #[test]
 fn when_nobody_can_be_asked_that_is_told_and_not_what_was_heard_before() {
-    let mut scene = Scene::with_two_partitions(settings(), ClusterOptions::default(), 2);
-    scene.cluster().stop_broker(2);
-    scene.run(2 * SECOND_NS);
+    let mut scene = half_led();
     assert!(words(&scene).contains("fx, partition 1 has no leader now"), "{}", words(&scene));
     scene.cluster().stop_broker(1);
     (0..2).for_each(|partition| scene.publish(&to_partition(partition)));

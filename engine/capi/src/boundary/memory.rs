@@ -1,7 +1,7 @@
 //! The process's `malloc`, as everywhere in Rust, but for where large memory begins: a ring of 4 MiB is a thousand small
 //! pages, and a publisher that comes to one whose place the processor has forgotten waits some 400 ns for it. On the boundary
-//! of huge pages it can lie in two of those: the ring asks for them itself. What grows beyond that size is copied where `realloc` might have
-//! moved it.
+//! of huge pages it can lie in two of those: the ring asks for them itself. What grows beyond that size is copied where
+//! `realloc` might have moved it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
